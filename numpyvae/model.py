@@ -1,0 +1,256 @@
+"""The variational autoencoder: parameters, forward pass, backward pass.
+
+    x -> h1 -> h2 -> (mean, log_var) -> z -> h3 -> h4 -> y
+
+ReLU after every hidden layer h, sigmoid after the last. y is the reconstruction of x.
+"""
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import functional as F
+from .flat import FlatArrays
+from .functional import Array
+
+Reconstruction = Literal["mse", "bce"]
+
+
+class Loss(NamedTuple):
+    """The loss of one minibatch and its two terms: sums over pixels or latent units and images.
+
+    total = reconstruction + beta kl. For ``"bce"`` (and beta 1) total is the negative ELBO in nats.
+    """
+
+    total: float
+    reconstruction: float
+    kl: float
+
+
+class VAE:
+    """A variational autoencoder (Kingma and Welling, 2014) with two hidden layers on each side.
+
+    Args:
+        x_dim, h_dim1, h_dim2, z_dim: number of pixels, hidden units and latent units, at least 1.
+        reconstruction: ``"mse"``, the squared error, or ``"bce"``, the Bernoulli cross-entropy.
+        dtype: float32 to train, float64 to prove.
+        seed: seeds the initial weights, drawn as ``torch.nn.Linear`` draws them: uniform between
+            -1/sqrt(in) and 1/sqrt(in), weights and biases. The same for both dtypes.
+
+    ``parameters`` maps names (``"encoder1.weight"``, ...) to arrays; assign into them in place.
+
+    Raises:
+        ValueError: a size below 1, an unknown reconstruction, or another dtype.
+    """
+
+    def __init__(
+        self,
+        x_dim: int = 784,
+        h_dim1: int = 512,
+        h_dim2: int = 256,
+        z_dim: int = 50,
+        reconstruction: Reconstruction = "mse",
+        dtype: DTypeLike = np.float32,
+        seed: int | None = 0,
+    ) -> None:
+        sizes = {"x_dim": x_dim, "h_dim1": h_dim1, "h_dim2": h_dim2, "z_dim": z_dim}
+        for name, size in sizes.items():
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
+        if reconstruction not in get_args(Reconstruction):
+            raise ValueError(f"reconstruction must be 'mse' or 'bce', got {reconstruction!r}")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        self.x_dim, self.h_dim1, self.h_dim2, self.z_dim = x_dim, h_dim1, h_dim2, z_dim
+        self.reconstruction = reconstruction
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+
+        layers = {
+            "encoder1": (h_dim1, x_dim),
+            "encoder2": (h_dim2, h_dim1),
+            "mean": (z_dim, h_dim2),
+            "log_var": (z_dim, h_dim2),
+            "decoder1": (h_dim2, z_dim),
+            "decoder2": (h_dim1, h_dim2),
+            "decoder3": (x_dim, h_dim1),
+        }
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, (n_out, n_in) in layers.items():
+            shapes |= {f"{name}.weight": (n_out, n_in), f"{name}.bias": (n_out,)}
+        self.parameters = FlatArrays(shapes, dtype)
+        self.gradients = FlatArrays(shapes, dtype)
+        rng = np.random.default_rng(seed)
+        for name, (_, n_in) in layers.items():
+            for parameter in (self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]):
+                parameter[...] = rng.uniform(-1 / sqrt(n_in), 1 / sqrt(n_in), parameter.shape)
+
+        self.activations: dict[str, Array] = {}
+        self.activation_gradients: dict[str, Array] = {}
+        self._buffers: list[dict[str, Array]] = []
+        self._allocated_rows = 0
+        self._given: tuple[Array, Array, float] | None = None  # to the last forward
+
+    def encode(self, x: Array) -> tuple[Array, Array]:
+        """q(z|x): mean and log-variance of z, each (B, z_dim), for images x of (B, x_dim)."""
+        self._check("x", x, self.x_dim)
+        return self._encode(x, {})
+
+    def decode(self, z: Array) -> Array:
+        """The images (B, x_dim), in [0, 1], of latent vectors z of (B, z_dim)."""
+        self._check("z", z, self.z_dim)
+        logits = self._decode(z, {})
+        return F.sigmoid(logits, out=logits)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """n new images (n, x_dim): latent vectors drawn from the prior N(0, I), decoded."""
+        return self.decode(rng.standard_normal((n, self.z_dim), self.dtype))
+
+    def forward(self, x: Array, eps: Array, beta: float = 1.0) -> Loss:
+        """The loss of images x (B, x_dim), in [0, 1], with noise eps (B, z_dim).
+
+        Leaves every layer's output in ``activations``. x and eps must not change before
+        ``backward``. With beta 0 and eps 0 the model is a plain autoencoder.
+
+        Raises:
+            ValueError: a shape or dtype is not what the model was built for.
+        """
+        self._check("x", x, self.x_dim)
+        self._check("eps", eps, self.z_dim, rows=len(x))
+        self._given = x, eps, beta
+        self._make_room(len(x))
+        a, scratch = self.activations, self.activation_gradients
+
+        mean, log_var = self._encode(x, a)
+        z = F.reparameterize(mean, log_var, eps, out=a["z"])
+        logits = self._decode(z, a)
+        if self.reconstruction == "bce":
+            reconstruction = F.bernoulli_cross_entropy(logits, x, out=scratch["y"])
+        else:
+            y = F.sigmoid(logits, out=a["y"])
+            reconstruction = F.squared_error(y, x, out=scratch["y"])
+        kl = F.kl_divergence(mean, log_var)
+
+        reconstruction_sum = float(np.sum(reconstruction, dtype=np.float64))
+        kl_sum = float(np.sum(kl, dtype=np.float64))
+        return Loss(reconstruction_sum + beta * kl_sum, reconstruction_sum, kl_sum)
+
+    def backward(self) -> FlatArrays:
+        """d total / d parameter for the last ``forward``, by parameter name.
+
+        The arrays are the model's own, overwritten by the next ``backward``. The gradients with
+        respect to the activations are left in ``activation_gradients``: ``"mean"``, ``"z"``, ...
+
+        Raises:
+            RuntimeError: there was no ``forward``.
+        """
+        if self._given is None:
+            raise RuntimeError("backward() differentiates the last forward(), and there was none")
+        x, eps, beta = self._given
+        a, grad = self.activations, self.activation_gradients
+        w = self.parameters
+
+        # The loss and the sigmoid.
+        if self.reconstruction == "bce":
+            F.bernoulli_cross_entropy_backward(a["logits"], x, out=grad["logits"])
+        else:
+            F.squared_error_backward(a["y"], x, out=grad["y"])
+            F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
+
+        # The decoder, last layer first.
+        self._linear_backward("decoder3", grad["logits"], a["h4"])
+        F.linear_backward_input(grad["logits"], w["decoder3.weight"], out=grad["h4"])
+        F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
+        self._linear_backward("decoder2", grad["a4"], a["h3"])
+        F.linear_backward_input(grad["a4"], w["decoder2.weight"], out=grad["h3"])
+        F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])
+        self._linear_backward("decoder1", grad["a3"], a["z"])
+        F.linear_backward_input(grad["a3"], w["decoder1.weight"], out=grad["z"])
+
+        # Two paths lead to mean and log_var: through z, and through the KL divergence.
+        grad_mean, grad_log_var = F.reparameterize_backward(
+            grad["z"], a["log_var"], eps, out=(grad["mean"], grad["log_var"])
+        )
+        kl_mean, kl_log_var = F.kl_divergence_backward(beta, a["mean"], a["log_var"])
+        grad_mean += kl_mean
+        grad_log_var += kl_log_var
+
+        # The encoder; h2 feeds both heads, so its gradient is a sum of two.
+        self._linear_backward("mean", grad_mean, a["h2"])
+        self._linear_backward("log_var", grad_log_var, a["h2"])
+        F.linear_backward_input(grad_mean, w["mean.weight"], out=grad["h2"])
+        grad["h2"] += F.linear_backward_input(grad_log_var, w["log_var.weight"], out=grad["a2"])
+        F.relu_backward(grad["h2"], a["h2"], out=grad["a2"])
+        self._linear_backward("encoder2", grad["a2"], a["h1"])
+        F.linear_backward_input(grad["a2"], w["encoder2.weight"], out=grad["h1"])
+        F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
+        self._linear_backward("encoder1", grad["a1"], x)
+        return self.gradients
+
+    def input_gradient(self) -> Array:
+        """d total / d x, (B, x_dim), for the last ``backward``.
+
+        x counts twice: as the encoder's input and as what the reconstruction is compared with.
+        Training does not need it, so ``backward`` does not pay for it.
+        """
+        if self._given is None:
+            raise RuntimeError("input_gradient() needs a forward() and a backward() before it")
+        a, grad = self.activations, self.activation_gradients
+        through_encoder = F.linear_backward_input(grad["a1"], self.parameters["encoder1.weight"])
+        through_loss = -a["logits"] if self.reconstruction == "bce" else -grad["y"]
+        return through_encoder + through_loss
+
+    def _encode(self, x: Array, out: Mapping[str, Array]) -> tuple[Array, Array]:
+        """Writes each layer's output into its buffer in ``out``; allocates where it has none."""
+        h1 = self._hidden("encoder1", x, out.get("h1"))
+        h2 = self._hidden("encoder2", h1, out.get("h2"))
+        mean = self._linear("mean", h2, out.get("mean"))
+        log_var = self._linear("log_var", h2, out.get("log_var"))
+        return mean, log_var
+
+    def _decode(self, z: Array, out: Mapping[str, Array]) -> Array:
+        h3 = self._hidden("decoder1", z, out.get("h3"))
+        h4 = self._hidden("decoder2", h3, out.get("h4"))
+        return self._linear("decoder3", h4, out.get("logits"))
+
+    def _hidden(self, layer: str, x: Array, out: Array | None) -> Array:
+        h = self._linear(layer, x, out)
+        return F.relu(h, out=h)
+
+    def _linear(self, layer: str, x: Array, out: Array | None) -> Array:
+        w = self.parameters
+        return F.linear(x, w[f"{layer}.weight"], w[f"{layer}.bias"], out=out)
+
+    def _linear_backward(self, layer: str, grad_y: Array, x: Array) -> None:
+        g = self.gradients
+        F.linear_backward_parameters(grad_y, x, out=(g[f"{layer}.weight"], g[f"{layer}.bias"]))
+
+    def _make_room(self, rows: int) -> None:
+        """Points ``activations`` and ``activation_gradients`` at buffers of this many rows.
+
+        They are allocated once, for the largest batch seen; smaller batches use their first rows.
+        """
+        if rows > self._allocated_rows:
+            hidden = {"1": self.h_dim1, "2": self.h_dim2, "3": self.h_dim2, "4": self.h_dim1}
+            widths = {f"h{layer}": width for layer, width in hidden.items()}
+            widths |= dict.fromkeys(["mean", "log_var", "z"], self.z_dim)
+            widths |= dict.fromkeys(["logits", "y"], self.x_dim)
+            before_relu = {f"a{layer}": width for layer, width in hidden.items()}
+            self._buffers = [
+                {name: np.empty((rows, width), self.dtype) for name, width in names.items()}
+                for names in (widths, widths | before_relu)
+            ]
+            self._allocated_rows = rows
+        self.activations, self.activation_gradients = (
+            {name: buffer[:rows] for name, buffer in buffers.items()} for buffers in self._buffers
+        )
+
+    def _check(self, name: str, array: Array, columns: int, rows: int | None = None) -> None:
+        good_shape = array.ndim == 2 and array.shape[1] == columns and rows in (None, len(array))
+        if not good_shape or array.dtype != self.dtype:
+            raise ValueError(
+                f"{name} must be {self.dtype} of shape ({rows or 'B'}, {columns}), "
+                f"got {array.dtype} of shape {array.shape}"
+            )

@@ -1,0 +1,97 @@
+"""Adam with decoupled weight decay."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from .flat import FlatArrays
+from .functional import Array
+
+BLOCK = 65536  # elements: the four arrays of a block stay in the cache between their passes
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015, algorithm 1); with a weight decay, AdamW (Loshchilov and Hutter,
+    2019, algorithm 2). The same update as ``torch.optim.AdamW``.
+
+    With t counting the steps from 1:
+
+        m = beta1 m + (1 - beta1) g
+        v = beta2 v + (1 - beta2) g²
+        p = p - lr weight_decay p - lr m̂ / (sqrt(v̂) + eps)
+        where m̂ = m / (1 - beta1^t) and v̂ = v / (1 - beta2^t)
+
+    Args:
+        parameters: the arrays to update in place, as ``VAE.parameters``.
+        lr: step size.
+        betas: decay rates of the two moving averages.
+        eps: keeps the division away from 0.
+        weight_decay: the share of p removed per step, in units of lr.
+
+    ``gradient_sum`` and ``square_sum`` hold m / (1 - beta1) and v / (1 - beta2): sums with
+    decaying weights, which need one pass less than averages.
+
+    Raises:
+        ValueError: a setting is negative, not finite, or a beta is not below 1; gradients whose
+            names or shapes are not those of the parameters.
+    """
+
+    def __init__(
+        self,
+        parameters: FlatArrays,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        for name, value in {"lr": lr, "eps": eps, "weight_decay": weight_decay}.items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be finite and at least 0, got {value}")
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must be at least 0 and below 1, got {betas}")
+        self.parameters = parameters
+        self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
+        self.steps = 0
+        self.gradient_sum = np.zeros_like(parameters.flat)
+        self.square_sum = np.zeros_like(parameters.flat)
+        self._scratch = np.empty_like(parameters.flat[:BLOCK])
+
+    def step(self, gradients: Mapping[str, Array]) -> None:
+        """Moves the parameters one step against ``gradients``, as ``VAE.backward`` returns them."""
+        self.steps += 1
+        beta1, beta2 = self.betas
+        # All constant factors of the update in two numbers: with r² = (1 - beta2^t) / (1 - beta2),
+        #   lr m̂ / (sqrt(v̂) + eps) = step_size gradient_sum / (sqrt(square_sum) + r eps)
+        r = math.sqrt((1 - beta2**self.steps) / (1 - beta2))
+        step_size = self.lr * r * (1 - beta1) / (1 - beta1**self.steps)
+        eps = self.eps * r
+        decay = 1 - self.lr * self.weight_decay
+
+        gradient = self._flat(gradients)
+        for start in range(0, len(gradient), BLOCK):
+            block = slice(start, start + BLOCK)
+            p, g = self.parameters.flat[block], gradient[block]
+            m, v = self.gradient_sum[block], self.square_sum[block]
+            update = self._scratch[: len(p)]
+            m *= beta1
+            m += g
+            v *= beta2
+            np.square(g, out=update)
+            v += update
+            np.sqrt(v, out=update)
+            update += eps
+            np.divide(m, update, out=update)
+            update *= step_size
+            p *= decay
+            p -= update
+
+    def _flat(self, gradients: Mapping[str, Array]) -> Array:
+        """All gradients as one vector, in the order of the parameters."""
+        shapes = {name: g.shape for name, g in gradients.items()}
+        expected = {name: p.shape for name, p in self.parameters.items()}
+        if shapes != expected:
+            raise ValueError(f"gradients must have the shapes {expected}, got {shapes}")
+        if isinstance(gradients, FlatArrays):
+            return gradients.flat
+        return np.concatenate([gradients[name].ravel() for name in self.parameters])
