@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
 
 from .errors import InputError
 from .model import Reconstruction
+
+LrSchedule = Literal["constant", "cosine"]
 
 
 @dataclass(frozen=True)
@@ -15,9 +17,10 @@ class Config:
 
     Args:
         dataset: a name or a path, as ``load_dataset`` takes it.
-        epochs: passes over the training images; by default 10, and 60 for the small ``"digits"``.
+        epochs: passes over the training images; None stands for 60 on ``"digits"``, 10 elsewhere.
         batch_size: images per step.
-        lr, weight_decay: of AdamW.
+        lr, weight_decay: step size and decoupled weight decay of Adam.
+        lr_schedule: ``"constant"``, or ``"cosine"``: lr falls from epoch to epoch towards 0.
         beta: weight of the KL divergence.
         z_dim, hidden: sizes of the latent space and of the two hidden layers.
         reconstruction: ``"mse"`` or ``"bce"``.
@@ -27,13 +30,14 @@ class Config:
         seed: of the initial weights, the order of the images and the noise.
 
     Raises:
-        InputError: a setting is out of range or two contradict each other.
+        InputError: a setting has the wrong type or is out of range, or two contradict each other.
     """
 
     dataset: str = "digits"
-    epochs: int = None  # type: ignore[assignment]  # depends on dataset: see __post_init__
+    epochs: int = None  # type: ignore[assignment]  # becomes a number in __post_init__
     batch_size: int = 64
     lr: float = 1e-3
+    lr_schedule: LrSchedule = "constant"
     weight_decay: float = 0.01
     beta: float = 1.0
     z_dim: int = 50
@@ -46,28 +50,39 @@ class Config:
     def __post_init__(self) -> None:
         if self.epochs is None:
             object.__setattr__(self, "epochs", 60 if self.dataset == "digits" else 10)
-        counts = {"epochs": self.epochs, "batch_size": self.batch_size, "z_dim": self.z_dim}
-        for name, count in {**counts, "hidden": min(self.hidden)}.items():
-            if count < 1:
-                raise InputError(f"{name} must be at least 1, got {count}")
-        for name in ("lr", "weight_decay", "beta", "seed"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be finite and not negative, got {getattr(self, name)}")
-        if self.reconstruction not in get_args(Reconstruction):
-            raise InputError(f"reconstruction must be mse or bce, got {self.reconstruction!r}")
+        if not isinstance(self.dataset, str):
+            raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
+        if not (isinstance(self.hidden, tuple) and len(self.hidden) == 2):
+            raise InputError(f"hidden must be two sizes, got {self.hidden!r}")
+        sizes = [("epochs", self.epochs), ("batch_size", self.batch_size), ("z_dim", self.z_dim)]
+        for name, size in [*sizes, *(("hidden", size) for size in self.hidden)]:
+            if type(size) is not int or size < 1:
+                raise InputError(f"{name} must be a whole number of at least 1, got {size!r}")
+        if type(self.seed) is not int or self.seed < 0:
+            raise InputError(f"seed must be a whole number of at least 0, got {self.seed!r}")
+        for name in ("lr", "weight_decay", "beta"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value < math.inf:
+                raise InputError(f"{name} must be a finite number of at least 0, got {value!r}")
+        for name, kind in (("reconstruction", Reconstruction), ("lr_schedule", LrSchedule)):
+            if getattr(self, name) not in get_args(kind):
+                choices = " or ".join(get_args(kind))
+                raise InputError(f"{name} must be {choices}, got {getattr(self, name)!r}")
+        for name in ("noise", "binarize"):
+            if type(getattr(self, name)) is not bool:
+                raise InputError(f"{name} must be true or false, got {getattr(self, name)!r}")
         if self.binarize and self.reconstruction != "bce":
-            raise InputError("binarize needs reconstruction bce: its likelihood is Bernoulli")
+            raise InputError("binarize needs reconstruction bce, the likelihood of binary pixels")
 
     @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> "Config":
-        """The inverse of ``dataclasses.asdict``, for settings that come from a file.
+    def from_json(cls, settings: Mapping[str, Any]) -> "Config":
+        """The configuration that ``dataclasses.asdict`` turned into ``settings``, through JSON.
 
         Raises:
-            InputError: names or types are not those of a configuration.
+            InputError: a setting is missing, unknown or invalid.
         """
-        defaults = asdict(cls())
-        if settings.keys() != defaults.keys():
-            raise InputError(f"settings must be exactly {', '.join(defaults)}")
-        for name, default in defaults.items():
-            ...
-        return cls(**{**settings, "hidden": tuple(settings["hidden"])})
+        names = {field.name for field in fields(cls)}
+        if not isinstance(settings, Mapping) or settings.keys() != names:
+            raise InputError(f"a configuration has the settings {', '.join(sorted(names))}")
+        hidden = settings["hidden"]
+        return cls(**{**settings, "hidden": tuple(hidden) if type(hidden) is list else hidden})

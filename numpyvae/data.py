@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from numpyvae.errors import InputError
-from numpyvae.npz import StrPath, fill, read_npy, read_npz, reading
+from .errors import InputError
+from .files import StrPath
+from .npz import fill, read_npy, read_npz, reading
 
 Array = NDArray[Any]
 

@@ -17,6 +17,7 @@ from .flat import FlatArrays
 from .functional import Array
 
 Reconstruction = Literal["mse", "bce"]
+Shape = tuple[int, ...]
 
 
 class Loss(NamedTuple):
@@ -28,6 +29,23 @@ class Loss(NamedTuple):
     total: float
     reconstruction: float
     kl: float
+
+
+def parameter_shapes(x_dim: int, h_dim1: int, h_dim2: int, z_dim: int) -> dict[str, Shape]:
+    """Names and shapes of all parameters in their order: each layer's weight, then its bias."""
+    layers = {
+        "encoder1": (h_dim1, x_dim),
+        "encoder2": (h_dim2, h_dim1),
+        "mean": (z_dim, h_dim2),
+        "log_var": (z_dim, h_dim2),
+        "decoder1": (h_dim2, z_dim),
+        "decoder2": (h_dim1, h_dim2),
+        "decoder3": (x_dim, h_dim1),
+    }
+    shapes: dict[str, Shape] = {}
+    for layer, (n_out, n_in) in layers.items():
+        shapes |= {f"{layer}.weight": (n_out, n_in), f"{layer}.bias": (n_out,)}
+    return shapes
 
 
 class VAE:
@@ -68,24 +86,13 @@ class VAE:
         self.reconstruction = reconstruction
         self.dtype: np.dtype[Any] = np.dtype(dtype)
 
-        layers = {
-            "encoder1": (h_dim1, x_dim),
-            "encoder2": (h_dim2, h_dim1),
-            "mean": (z_dim, h_dim2),
-            "log_var": (z_dim, h_dim2),
-            "decoder1": (h_dim2, z_dim),
-            "decoder2": (h_dim1, h_dim2),
-            "decoder3": (x_dim, h_dim1),
-        }
-        shapes: dict[str, tuple[int, ...]] = {}
-        for name, (n_out, n_in) in layers.items():
-            shapes |= {f"{name}.weight": (n_out, n_in), f"{name}.bias": (n_out,)}
+        shapes = parameter_shapes(x_dim, h_dim1, h_dim2, z_dim)
         self.parameters = FlatArrays(shapes, dtype)
         self.gradients = FlatArrays(shapes, dtype)
         rng = np.random.default_rng(seed)
-        for name, (_, n_in) in layers.items():
-            for parameter in (self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]):
-                parameter[...] = rng.uniform(-1 / sqrt(n_in), 1 / sqrt(n_in), parameter.shape)
+        for name, parameter in self.parameters.items():
+            _, n_in = shapes[name.split(".")[0] + ".weight"]
+            parameter[...] = rng.uniform(-1 / sqrt(n_in), 1 / sqrt(n_in), parameter.shape)
 
         self.activations: dict[str, Array] = {}
         self.activation_gradients: dict[str, Array] = {}

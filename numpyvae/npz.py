@@ -11,16 +11,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from numpyvae.errors import InputError
-
-StrPath = str | os.PathLike[str]
+from .errors import InputError
+from .files import StrPath, replacing
 
 CHUNK = 1 << 20
 DAMAGE = (  # what Python's readers raise about the content of a file, beside OSError
@@ -60,29 +58,14 @@ def read_npz(path: StrPath) -> dict[str, NDArray[Any]]:
 
 
 def write_npz(path: StrPath, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write `arrays` as an uncompressed `.npz` file, replacing any file at `path` in one step.
+    """Write `arrays` as an uncompressed `.npz` file; promises and errors are those of `replacing`.
 
-    A kill at any moment leaves the old file or the new one, whole; the bytes depend on `arrays`
-    only. The file is first written beside `path` as `path` + ".tmp", which a killed run leaves
-    behind and the next one overwrites. Raises InputError where the file cannot be written.
+    The bytes depend on `arrays` only.
     """
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        try:
-            with open(temporary, "wb") as stream:
-                with zipfile.ZipFile(stream, "w") as archive:
-                    for name, array in arrays.items():
-                        with archive.open(name + ".npy", "w", force_zip64=True) as member:
-                            npy.write_array(member, np.asarray(array), allow_pickle=False)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(name + ".npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asarray(array), allow_pickle=False)
 
 
 @contextmanager
@@ -135,13 +118,3 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any
             return npy.read_array_header_1_0(stream)
     except Exception as error:  # Python's parser runs on the header and may raise nearly anything
         raise ValueError("its .npy header makes no sense") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a file's new name survive a power cut; Windows has no such call."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
