@@ -10,6 +10,8 @@ Conventions, used throughout:
   and whatever of the forward pass it needs, and returns dL/d(input), the chain rule's next link.
 - ``out=`` works as in NumPy: the result is written there. Without it, the function allocates.
 - The dtype of the result is the dtype of the inputs.
+- A number such as (B2) is that of an equation in the book: M in docs/model.md, B in
+  docs/backward.md, where it is derived.
 """
 
 from typing import Any
@@ -21,7 +23,7 @@ Array = NDArray[Any]
 
 
 def linear(x: Array, weight: Array, bias: Array, out: Array | None = None) -> Array:
-    """y = x Wᵀ + b.
+    """y = x Wᵀ + b. (B1)
 
     Shapes: x (B, in), weight (out, in), bias (out,), y (B, out).
     """
@@ -33,7 +35,7 @@ def linear(x: Array, weight: Array, bias: Array, out: Array | None = None) -> Ar
 def linear_backward_parameters(
     grad_y: Array, x: Array, out: tuple[Array | None, Array | None] = (None, None)
 ) -> tuple[Array, Array]:
-    """dL/dW = grad_yᵀ x and dL/db = the sum of grad_y over the batch.
+    """dL/dW = grad_yᵀ x (B2) and dL/db = the sum of grad_y over the batch (B3).
 
     Every image used the same W and b, so its contributions add up: the product does that for W.
     Shapes: grad_y (B, out), x (B, in); returns (out, in) and (out,).
@@ -44,17 +46,20 @@ def linear_backward_parameters(
 
 
 def linear_backward_input(grad_y: Array, weight: Array, out: Array | None = None) -> Array:
-    """dL/dx = grad_y W. Shapes: grad_y (B, out), weight (out, in), returns (B, in)."""
+    """dL/dx = grad_y W. (B4)
+
+    Shapes: grad_y (B, out), weight (out, in); returns (B, in).
+    """
     return np.matmul(grad_y, weight, out=out)
 
 
 def relu(x: Array, out: Array | None = None) -> Array:
-    """y = max(x, 0), elementwise."""
+    """y = max(x, 0), elementwise. (B5)"""
     return np.maximum(x, 0, out=out)
 
 
 def relu_backward(grad_y: Array, y: Array, out: Array | None = None) -> Array:
-    """dL/dx = grad_y where y > 0, else 0: at the kink the gradient is 0, as in PyTorch.
+    """dL/dx = grad_y where y > 0, else 0. (B6) At the kink the gradient is 0, as in PyTorch.
 
     ``out`` must not be ``grad_y`` itself.
     """
@@ -65,7 +70,7 @@ def relu_backward(grad_y: Array, y: Array, out: Array | None = None) -> Array:
 
 
 def sigmoid(a: Array, out: Array | None = None) -> Array:
-    """y = 1 / (1 + exp(-a)), elementwise.
+    """y = 1 / (1 + exp(-a)), elementwise. (B7)
 
     For very negative a, exp(-a) overflows to infinity and y is 0, which is right.
     """
@@ -77,7 +82,7 @@ def sigmoid(a: Array, out: Array | None = None) -> Array:
 
 
 def sigmoid_backward(grad_y: Array, y: Array, out: Array | None = None) -> Array:
-    """dL/da = grad_y y (1 - y). ``out`` must not be ``grad_y`` or ``y``."""
+    """dL/da = grad_y y (1 - y). (B8) ``out`` must not be ``grad_y`` or ``y``."""
     grad_a = np.subtract(1, y, out=out)
     grad_a *= y
     grad_a *= grad_y
@@ -85,9 +90,10 @@ def sigmoid_backward(grad_y: Array, y: Array, out: Array | None = None) -> Array
 
 
 def reparameterize(mean: Array, log_var: Array, eps: Array, out: Array | None = None) -> Array:
-    """z = mean + exp(log_var / 2) eps: a sample of N(mean, exp(log_var)) where eps is N(0, I).
+    """z = mean + exp(log_var / 2) eps. (M1)
 
-    exp(log_var / 2) is the standard deviation. Kingma and Welling (2014), section 2.4.
+    A sample of N(mean, exp(log_var)) where eps is one of N(0, I): exp(log_var / 2) is the
+    standard deviation. Kingma and Welling (2014), section 2.4.
     """
     z = np.multiply(log_var, 0.5, out=out)
     np.exp(z, out=z)
@@ -99,7 +105,7 @@ def reparameterize(mean: Array, log_var: Array, eps: Array, out: Array | None = 
 def reparameterize_backward(
     grad_z: Array, log_var: Array, eps: Array, out: tuple[Array | None, Array | None] = (None, None)
 ) -> tuple[Array, Array]:
-    """dL/dmean = grad_z and dL/dlog_var = grad_z eps exp(log_var / 2) / 2.
+    """dL/dmean = grad_z (B11) and dL/dlog_var = grad_z eps exp(log_var / 2) / 2 (B12).
 
     ``eps`` is the very noise of the forward pass. ``out``: arrays for the two results, neither
     of them ``grad_z``.
@@ -114,7 +120,7 @@ def reparameterize_backward(
 
 
 def kl_divergence(mean: Array, log_var: Array) -> Array:
-    """KL(N(mean, exp(log_var)) || N(0, I)) = 1/2 sum(mean² + exp(log_var) - 1 - log_var).
+    """KL(N(mean, exp(log_var)) || N(0, I)) = 1/2 sum(mean² + exp(log_var) - 1 - log_var). (M2)
 
     Shapes: (B, z) and (B, z); returns (B,), in nats. Kingma and Welling (2014), appendix B.
     ``expm1`` keeps the small differences that exp(log_var) - 1 would round away.
@@ -128,7 +134,7 @@ def kl_divergence_backward(
     log_var: Array,
     out: tuple[Array | None, Array | None] = (None, None),
 ) -> tuple[Array, Array]:
-    """dL/dmean = grad_kl mean and dL/dlog_var = grad_kl (exp(log_var) - 1) / 2."""
+    """dL/dmean = grad_kl mean (B13) and dL/dlog_var = grad_kl (exp(log_var) - 1) / 2 (B14)."""
     grad_mean = np.multiply(mean, grad_kl, out=out[0])
     grad_log_var = np.expm1(log_var, out=out[1])
     grad_log_var *= 0.5 * grad_kl
@@ -136,16 +142,16 @@ def kl_divergence_backward(
 
 
 def squared_error(y: Array, x: Array, out: Array | None = None) -> Array:
-    """sum((y - x)²) over the pixels. Shapes: (B, n) and (B, n); returns (B,).
+    """sum((y - x)²) over the pixels. (M3)
 
-    ``out`` is room for y - x.
+    Shapes: (B, n) and (B, n); returns (B,). ``out`` is room for y - x.
     """
     difference = np.subtract(y, x, out=out)
     return np.vecdot(difference, difference)
 
 
 def squared_error_backward(y: Array, x: Array, out: Array | None = None) -> Array:
-    """dL/dy = 2 (y - x). With respect to x it is the negative of that."""
+    """dL/dy = 2 (y - x). (B9) With respect to x it is the negative of that."""
     grad_y = np.subtract(y, x, out=out)
     grad_y *= 2
     return grad_y
@@ -156,7 +162,7 @@ def bernoulli_cross_entropy(logits: Array, x: Array, out: Array | None = None) -
 
     Shapes: (B, n) and (B, n); returns (B,). ``out`` is room for one intermediate result.
 
-    With a = logits, a pixel costs log(1 + exp(a)) - x a. Written as
+    With a = logits, a pixel costs log(1 + exp(a)) - x a. Written as (M4)::
 
         ([a > 0] - x) a  +  log(1 + exp(-|a|))
 
@@ -176,7 +182,7 @@ def bernoulli_cross_entropy(logits: Array, x: Array, out: Array | None = None) -
 
 
 def bernoulli_cross_entropy_backward(logits: Array, x: Array, out: Array | None = None) -> Array:
-    """dL/dlogits = sigmoid(logits) - x. With respect to x the gradient is -logits."""
+    """dL/dlogits = sigmoid(logits) - x. (B10) With respect to x the gradient is -logits."""
     grad_logits = sigmoid(logits, out=out)
     grad_logits -= x
     return grad_logits

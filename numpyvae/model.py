@@ -1,8 +1,10 @@
-"""The variational autoencoder: parameters, forward pass, backward pass.
+"""The variational autoencoder: parameters, forward pass, backward pass::
 
     x -> h1 -> h2 -> (mean, log_var) -> z -> h3 -> h4 -> y
 
 ReLU after every hidden layer h, sigmoid after the last. y is the reconstruction of x.
+
+A number such as (M5) or (B15) is that of an equation in docs/model.md or docs/backward.md.
 """
 
 from collections.abc import Mapping
@@ -23,7 +25,8 @@ Shape = tuple[int, ...]
 class Loss(NamedTuple):
     """The loss of one minibatch and its two terms: sums over pixels or latent units and images.
 
-    total = reconstruction + beta kl. For ``"bce"`` (and beta 1) total is the negative ELBO in nats.
+    total = reconstruction + beta kl. (M5) For ``"bce"`` (and beta 1) it is the negative ELBO in
+    nats.
     """
 
     total: float
@@ -76,7 +79,7 @@ class VAE:
     ) -> None:
         sizes = {"x_dim": x_dim, "h_dim1": h_dim1, "h_dim2": h_dim2, "z_dim": z_dim}
         for name, size in sizes.items():
-            if not isinstance(size, int) or size < 1:
+            if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
         if reconstruction not in get_args(Reconstruction):
             raise ValueError(f"reconstruction must be 'mse' or 'bce', got {reconstruction!r}")
@@ -99,6 +102,7 @@ class VAE:
         self._buffers: list[dict[str, Array]] = []
         self._allocated_rows = 0
         self._given: tuple[Array, Array, float] | None = None  # to the last forward
+        self._differentiated = False  # whether backward came after it
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """q(z|x): mean and log-variance of z, each (B, z_dim), for images x of (B, x_dim)."""
@@ -107,9 +111,13 @@ class VAE:
 
     def decode(self, z: Array) -> Array:
         """The images (B, x_dim), in [0, 1], of latent vectors z of (B, z_dim)."""
-        self._check("z", z, self.z_dim)
-        logits = self._decode(z, {})
+        logits = self.decode_logits(z)
         return F.sigmoid(logits, out=logits)
+
+    def decode_logits(self, z: Array) -> Array:
+        """What ``decode`` gives, before the sigmoid: the cross-entropy is computed from these."""
+        self._check("z", z, self.z_dim)
+        return self._decode(z, {})
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """n new images (n, x_dim): latent vectors drawn from the prior N(0, I), decoded."""
@@ -126,7 +134,7 @@ class VAE:
         """
         self._check("x", x, self.x_dim)
         self._check("eps", eps, self.z_dim, rows=len(x))
-        self._given = x, eps, beta
+        self._given, self._differentiated = (x, eps, beta), False
         self._make_room(len(x))
         a, scratch = self.activations, self.activation_gradients
 
@@ -147,6 +155,9 @@ class VAE:
     def backward(self) -> FlatArrays:
         """d total / d parameter for the last ``forward``, by parameter name.
 
+        docs/backward.md goes through this method line by line. Every line is an operation's
+        backward pass, except where paths meet: (B15), (B16) and (B17).
+
         The arrays are the model's own, overwritten by the next ``backward``. The gradients with
         respect to the activations are left in ``activation_gradients``: ``"mean"``, ``"z"``, ...
 
@@ -159,14 +170,14 @@ class VAE:
         a, grad = self.activations, self.activation_gradients
         w = self.parameters
 
-        # The loss and the sigmoid.
+        # The loss and the sigmoid: (B10), or (B9) and (B8).
         if self.reconstruction == "bce":
             F.bernoulli_cross_entropy_backward(a["logits"], x, out=grad["logits"])
         else:
             F.squared_error_backward(a["y"], x, out=grad["y"])
             F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
 
-        # The decoder, last layer first.
+        # The decoder, last layer first: for each layer (B2) and (B3), then (B4), then (B6).
         self._linear_backward("decoder3", grad["logits"], a["h4"])
         F.linear_backward_input(grad["logits"], w["decoder3.weight"], out=grad["h4"])
         F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
@@ -176,7 +187,8 @@ class VAE:
         self._linear_backward("decoder1", grad["a3"], a["z"])
         F.linear_backward_input(grad["a3"], w["decoder1.weight"], out=grad["z"])
 
-        # Two paths lead to mean and log_var: through z, and through the KL divergence.
+        # Two paths lead to mean and log_var: through z, (B11) and (B12), and through the KL
+        # divergence, (B13) and (B14). Their sums are (B15) and (B16).
         grad_mean, grad_log_var = F.reparameterize_backward(
             grad["z"], a["log_var"], eps, out=(grad["mean"], grad["log_var"])
         )
@@ -184,7 +196,7 @@ class VAE:
         grad_mean += kl_mean
         grad_log_var += kl_log_var
 
-        # The encoder; h2 feeds both heads, so its gradient is a sum of two.
+        # The encoder, as the decoder; h2 feeds both heads, so its gradient is a sum of two: (B17).
         self._linear_backward("mean", grad_mean, a["h2"])
         self._linear_backward("log_var", grad_log_var, a["h2"])
         F.linear_backward_input(grad_mean, w["mean.weight"], out=grad["h2"])
@@ -194,15 +206,16 @@ class VAE:
         F.linear_backward_input(grad["a2"], w["encoder2.weight"], out=grad["h1"])
         F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
         self._linear_backward("encoder1", grad["a1"], x)
+        self._differentiated = True
         return self.gradients
 
     def input_gradient(self) -> Array:
-        """d total / d x, (B, x_dim), for the last ``backward``.
+        """d total / d x, (B, x_dim), for the last ``backward``. (B18)
 
         x counts twice: as the encoder's input and as what the reconstruction is compared with.
         Training does not need it, so ``backward`` does not pay for it.
         """
-        if self._given is None:
+        if not self._differentiated:
             raise RuntimeError("input_gradient() needs a forward() and a backward() before it")
         a, grad = self.activations, self.activation_gradients
         through_encoder = F.linear_backward_input(grad["a1"], self.parameters["encoder1.weight"])
@@ -255,9 +268,9 @@ class VAE:
         )
 
     def _check(self, name: str, array: Array, columns: int, rows: int | None = None) -> None:
+        wanted = f"{name} must be {self.dtype} of shape ({rows or 'B'}, {columns})"
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{wanted}, got a {type(array).__name__}")
         good_shape = array.ndim == 2 and array.shape[1] == columns and rows in (None, len(array))
-        if not good_shape or array.dtype != self.dtype:
-            raise ValueError(
-                f"{name} must be {self.dtype} of shape ({rows or 'B'}, {columns}), "
-                f"got {array.dtype} of shape {array.shape}"
-            )
+        if not good_shape or len(array) == 0 or array.dtype != self.dtype:
+            raise ValueError(f"{wanted}, got {array.dtype} of shape {array.shape}")

@@ -15,12 +15,14 @@ class Adam:
     """Adam (Kingma and Ba, 2015, algorithm 1); with a weight decay, AdamW (Loshchilov and Hutter,
     2019, algorithm 2). The same update as ``torch.optim.AdamW``.
 
-    With t counting the steps from 1:
+    With t counting the steps from 1::
 
         m = beta1 m + (1 - beta1) g
         v = beta2 v + (1 - beta2) g²
         p = p - lr weight_decay p - lr m̂ / (sqrt(v̂) + eps)
-        where m̂ = m / (1 - beta1^t) and v̂ = v / (1 - beta2^t)
+
+    where m̂ = m / (1 - beta1^t) and v̂ = v / (1 - beta2^t). docs/adam.md turns this into the
+    lines of ``step``.
 
     Args:
         parameters: the arrays to update in place, as ``VAE.parameters``.
@@ -30,7 +32,7 @@ class Adam:
         weight_decay: the share of p removed per step, in units of lr.
 
     ``gradient_sum`` and ``square_sum`` hold m / (1 - beta1) and v / (1 - beta2): sums with
-    decaying weights, which need one pass less than averages.
+    decaying weights, (A1) and (A2), which need one pass less than averages.
 
     Raises:
         ValueError: a setting is negative, not finite, or a beta is not below 1; gradients whose
@@ -58,7 +60,12 @@ class Adam:
         self._scratch = np.empty_like(parameters.flat[:BLOCK])
 
     def step(self, gradients: Mapping[str, Array]) -> None:
-        """Moves the parameters one step against ``gradients``, as ``VAE.backward`` returns them."""
+        """Moves the parameters one step against ``gradients``, as ``VAE.backward`` returns them.
+
+        docs/adam.md derives it: the constants (A3), (A4), (A5) and (A6), and the loop over blocks,
+        (A1), (A2) and (A7).
+        """
+        gradient = self._flat(gradients)
         self.steps += 1
         beta1, beta2 = self.betas
         # All constant factors of the update in two numbers: with r² = (1 - beta2^t) / (1 - beta2),
@@ -68,7 +75,6 @@ class Adam:
         eps = self.eps * r
         decay = 1 - self.lr * self.weight_decay
 
-        gradient = self._flat(gradients)
         for start in range(0, len(gradient), BLOCK):
             block = slice(start, start + BLOCK)
             p, g = self.parameters.flat[block], gradient[block]
@@ -92,6 +98,6 @@ class Adam:
         expected = {name: p.shape for name, p in self.parameters.items()}
         if shapes != expected:
             raise ValueError(f"gradients must have the shapes {expected}, got {shapes}")
-        if isinstance(gradients, FlatArrays):
+        if isinstance(gradients, FlatArrays) and list(shapes) == list(expected):
             return gradients.flat
         return np.concatenate([gradients[name].ravel() for name in self.parameters])

@@ -1,0 +1,166 @@
+"""optim.py: Adam by hand, against the paper's algorithm, and its promises."""
+
+import numpy as np
+import pytest
+
+from numpyvae import Adam, optim
+from numpyvae.flat import FlatArrays
+
+
+def parameters(values, dtype=np.float64):
+    flat = FlatArrays({"p": np.shape(values)}, dtype)
+    flat["p"][...] = values
+    return flat
+
+
+def paper(p, gradients, lr, betas, eps, weight_decay):
+    """AdamW as Loshchilov and Hutter (2019) write it in algorithm 2, in float64."""
+    beta1, beta2 = betas
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        p = p - lr * (m_hat / (np.sqrt(v_hat) + eps) + weight_decay * p)
+    return p
+
+
+def test_two_steps_by_hand():
+    p = parameters([1.0])
+    adam = Adam(p, lr=0.1, betas=(0.9, 0.99), eps=0.5)
+    adam.step({"p": np.array([2.0])})  # m̂ = 2, v̂ = 4: 1 - 0.1 * 2 / (2 + 0.5)
+    assert p["p"][0] == pytest.approx(0.92, rel=1e-14)
+    # m = 0.2 * 0.9 - 0.1 = 0.08, m̂ = 0.08 / 0.19 = 0.42105263
+    # v = 0.04 * 0.99 + 0.01 = 0.0496, v̂ = 0.0496 / 0.0199 = 2.49246231, its root 1.57875340
+    adam.step({"p": np.array([-1.0])})
+    assert p["p"][0] == pytest.approx(0.92 - 0.1 * 0.42105263 / 2.07875340, rel=1e-8)
+
+
+def test_weight_decay_is_apart_from_the_gradient():
+    p = parameters([4.0])
+    Adam(p, lr=0.1, eps=0.5, weight_decay=0.5).step({"p": np.array([2.0])})
+    assert p["p"][0] == pytest.approx(4 - 0.1 * 0.5 * 4 - 0.1 * 2 / 2.5, rel=1e-14)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.7), (0.0, 0.9), (0.9, 0.0)])
+def test_many_steps_are_the_papers_algorithm(weight_decay, betas):
+    size = 2 * optim.BLOCK + 777
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal(size)
+    scale = 10.0 ** rng.uniform(-6, 3, size)  # from far below eps to far above
+    gradients = [scale * rng.standard_normal(size) for _ in range(12)]
+    p = parameters(start)
+    adam = Adam(p, 0.01, betas, 1e-4, weight_decay)
+    for g in gradients:
+        adam.step({"p": g})
+    expected = paper(start, gradients, 0.01, betas, 1e-4, weight_decay)
+    np.testing.assert_allclose(p["p"], expected, rtol=1e-12, atol=1e-13)
+    assert np.all(p["p"] != start)
+
+
+def test_the_defaults_are_those_of_adam():
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal(50), rng.standard_normal((30, 50)) * 1e-7
+    p = parameters(start)
+    adam = Adam(p)
+    for g in gradients:
+        adam.step({"p": g})
+    expected = paper(start, gradients, 1e-3, (0.9, 0.999), 1e-8, 0.0)
+    np.testing.assert_allclose(p["p"], expected, rtol=1e-13)
+
+
+def test_single_precision_follows_and_stays_single():
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal(500), rng.standard_normal((50, 500))
+    p = parameters(start, np.float32)
+    adam = Adam(p, lr=0.01, weight_decay=0.1)
+    for g in gradients:
+        adam.step({"p": g.astype(np.float32)})
+    expected = paper(start, gradients, 0.01, (0.9, 0.999), 1e-8, 0.1)
+    np.testing.assert_allclose(p["p"], expected, rtol=1e-5, atol=1e-6)
+    assert {a.dtype for a in (p.flat, adam.gradient_sum, adam.square_sum)} == {np.dtype("float32")}
+
+
+def test_zero_gradients_leave_all_but_the_decay():
+    start = np.array([1.0, -2.0, 0.0])
+    for weight_decay in (0.0, 0.5):
+        p = parameters(start)
+        adam = Adam(p, lr=0.1, weight_decay=weight_decay)
+        for _ in range(3):
+            adam.step({"p": np.zeros(3)})
+        np.testing.assert_allclose(p["p"], start * (1 - 0.1 * weight_decay) ** 3, rtol=1e-15)
+
+
+def test_gradients_may_be_a_plain_dict_in_any_order():
+    shapes = {"a": (2, 3), "b": (), "c": (4,)}
+    one, two, gradients = (FlatArrays(shapes, np.float64) for _ in range(3))
+    gradients.flat[:] = np.random.default_rng(0).standard_normal(11)
+    Adam(one).step(gradients)
+    Adam(two).step({name: gradients[name].copy() for name in ("c", "a", "b")})
+    np.testing.assert_array_equal(one.flat, two.flat)
+    assert np.all(one.flat != 0)
+
+
+def test_gradients_are_not_changed():
+    gradients = parameters([1.0, 2.0])
+    Adam(parameters([0.0, 0.0]), weight_decay=0.1).step(gradients)
+    np.testing.assert_array_equal(gradients["p"], [1, 2])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_it_minimises_a_quadratic(dtype):
+    target = np.array([3.0, -1.0, 0.0], dtype)
+    p = parameters(np.zeros(3), dtype)
+    adam = Adam(p, lr=0.05)
+    for _ in range(1000):
+        adam.step({"p": p["p"] - target})
+    np.testing.assert_allclose(p["p"], target, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "gradients",
+    [
+        {},
+        {"q": np.zeros(3)},
+        {"p": np.zeros(3), "q": np.zeros(1)},
+        {"p": np.zeros(2)},
+        {"p": np.zeros((1, 3))},
+    ],
+)
+def test_gradients_of_other_names_or_shapes_are_refused(gradients):
+    p = parameters(np.ones(3))
+    adam = Adam(p, weight_decay=0.1)
+    with pytest.raises(ValueError, match=r"gradients must have the shapes \{'p': \(3,\)\}, got"):
+        adam.step(gradients)
+    np.testing.assert_array_equal(p["p"], np.ones(3))
+
+
+@pytest.mark.parametrize("name", ["lr", "eps", "weight_decay"])
+@pytest.mark.parametrize("value", [-0.1, np.nan, np.inf])
+def test_settings_must_be_finite_and_not_negative(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be finite and at least 0, got {value}"):
+        Adam(parameters([0.0]), **{name: value})
+
+
+@pytest.mark.parametrize("betas", [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9, np.nan)])
+def test_betas_must_be_from_0_to_below_1(betas):
+    with pytest.raises(ValueError, match="betas must be at least 0 and below 1, got"):
+        Adam(parameters([0.0]), betas=betas)
+
+
+def test_gradients_in_another_order_go_by_name():
+    shapes = {"a": (2, 3), "b": (4,)}
+    ours, theirs = (FlatArrays(shapes, np.float64) for _ in range(2))
+    swapped = FlatArrays({"b": (4,), "a": (2, 3)}, np.float64)
+    swapped["a"][:], swapped["b"][:] = 1, -1
+    Adam(ours).step(swapped)
+    Adam(theirs).step({"a": np.ones((2, 3)), "b": -np.ones(4)})
+    np.testing.assert_array_equal(ours.flat, theirs.flat)
+
+
+def test_a_refused_step_does_not_count():
+    adam = Adam(FlatArrays({"a": (2,)}, np.float64))
+    with pytest.raises(ValueError, match="shapes"):
+        adam.step({"a": np.zeros(3)})
+    assert adam.steps == 0
