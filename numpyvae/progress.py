@@ -34,10 +34,11 @@ class Progress:
             )
             self.bar.write(HEADER)
 
-    def step(self, loss: float) -> None:
-        """One training step is done; ``loss`` is its loss per image."""
+    def step(self, loss: float | None) -> None:
+        """One training step is done; ``loss`` is its loss per image, where that is known."""
         if self.shown:
-            self.bar.set_postfix_str(f"loss {loss:.2f}", refresh=False)
+            if loss is not None:
+                self.bar.set_postfix_str(f"loss {loss:.2f}", refresh=False)
             self.bar.update()
 
     def epoch(self) -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import count
 from math import ceil, cos, isfinite, pi
@@ -28,15 +28,18 @@ class LossNotFiniteError(ArithmeticError):
     """The loss became infinite or not a number, so training stopped."""
 
 
+OnStep = Callable[[float | None], None]  # is given a step's loss per image, where that is known
+
+
 class Trainer(Protocol):
     """What the loop needs: an epoch of training and one of validation.
 
-    ``train_epoch`` shows every step's loss per image to ``on_step``. Both return averages per
+    ``train_epoch`` calls ``on_step`` after every step. Both return averages per
     image, ``loss``, ``reconstruction`` and ``kl``; ``validate`` also ``mean_of_means`` and
     ``mean_of_log_vars``, over all test images. Between epochs the run holds the current state.
     """
 
-    def train_epoch(self, on_step: Callable[[float], None]) -> dict[str, float]: ...
+    def train_epoch(self, on_step: OnStep) -> dict[str, float]: ...
 
     def validate(self) -> dict[str, float]: ...
 
@@ -47,7 +50,7 @@ class NumpyTrainer:
     def __init__(self, run: Run, data: Dataset) -> None:
         self.run, self.data = run, data
 
-    def train_epoch(self, on_step: Callable[[float], None]) -> dict[str, float]:
+    def train_epoch(self, on_step: OnStep) -> dict[str, float]:
         run, images = self.run, self.data.train_images
         sums = np.zeros(3)
         for step, (x, eps) in enumerate(visits(images, run.config, run.rng, shuffled=True), 1):
@@ -57,7 +60,7 @@ class NumpyTrainer:
             run.adam.step(run.vae.backward())
             sums += loss
             on_step(loss.total / len(x))
-        return dict(zip(("loss", "reconstruction", "kl"), sums / len(images), strict=True))
+        return averages(sums, len(images))
 
     def validate(self) -> dict[str, float]:
         run, images = self.run, self.data.test_images
@@ -66,8 +69,7 @@ class NumpyTrainer:
             loss = run.vae.forward(x, eps, run.config.beta)
             mean, log_var = run.vae.activations["mean"], run.vae.activations["log_var"]
             sums += (*loss, mean.mean(1).sum(), log_var.mean(1).sum())
-        names = ("loss", "reconstruction", "kl", "mean_of_means", "mean_of_log_vars")
-        return dict(zip(names, sums / len(images), strict=True))
+        return averages(sums, len(images))
 
 
 def visits(
@@ -85,6 +87,12 @@ def visits(
         if config.noise:
             rng.standard_normal(dtype=np.float32, out=eps)
         yield x, eps
+
+
+def averages(sums: Sequence[float] | Array, images: int) -> dict[str, float]:
+    """Sums over so many images, as averages with the names that ``Trainer`` gives them."""
+    names = ("loss", "reconstruction", "kl", "mean_of_means", "mean_of_log_vars")
+    return {name: float(value) / images for name, value in zip(names, sums, strict=False)}
 
 
 def learning_rate(config: Config, epoch: int) -> float:
@@ -154,7 +162,7 @@ def train(
         draw_pictures(kept, data, folder)
         epochs = len(kept.history)
         raise type(stop)(
-            f"{stop or 'interrupted'} in epoch {epochs + 1}; {folder} keeps the run as it was "
+            f"{str(stop) or 'interrupted'} in epoch {epochs + 1}; {folder} keeps the run as it was "
             f"after epoch {epochs}"
         ) from None
     if folder is not None:
