@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from . import experiments, latent
 from .checkpoint import Run, load_checkpoint
 from .config import Config
 from .data import Dataset, load_dataset
@@ -26,6 +27,7 @@ from .training import (
 )
 
 MOST_IMAGES = 10_000  # in one picture
+MOST_ROWS = 100
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,6 +76,81 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_data_arguments(command)
     add_picture_arguments(command, "reconstruct.png")
     command.set_defaults(run=run_reconstruct)
+
+    command = commands.add_parser(
+        "evaluate",
+        help="likelihood, active units and sample distance of a checkpoint",
+        description="Print how good a model is on test images: ELBO, importance-sampled negative "
+        "log-likelihood, active units, distance of its samples to the images.",
+    )
+    add_checkpoint_argument(command)
+    add_data_arguments(command)
+    command.add_argument(
+        "--importance-samples",
+        type=int,
+        default=500,
+        metavar="N",
+        help="latent vectors per image (default 500)",
+    )
+    command.add_argument(
+        "--images",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="test images, or all where there are fewer (default 1000)",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of noise and samples (default 0)"
+    )
+    command.add_argument("--json", action="store_true", help="print JSON, for machines")
+    command.set_defaults(run=run_evaluate)
+
+    command = commands.add_parser(
+        "experiment",
+        help="redo the article's claims: train, measure, draw, and report what held",
+        description="Train what a claim of the article is about, and leave pictures, results.csv "
+        "and report.md. Runs in the folder are used or finished, not repeated.",
+    )
+    add_experiments(command)
+
+    command = commands.add_parser(
+        "latent",
+        help="draw where the test images lie in the latent space",
+        description="Draw the test images' posterior means, coloured by label, in their first two "
+        "principal components, with the prior's circles; with two latent units, also what the "
+        "decoder makes of the prior's quantiles. A second checkpoint is drawn beside the first.",
+    )
+    add_checkpoint_argument(command)
+    command.add_argument(
+        "other", type=Path, nargs="?", metavar="CHECKPOINT2", help="such as an autoencoder's"
+    )
+    add_data_arguments(command)
+    add_out_argument(command, "latent.png")
+    command.set_defaults(run=run_latent)
+
+    command = commands.add_parser(
+        "interpolate",
+        help="draw paths through the latent space between test images",
+        description="Draw, for pairs of test images, the images decoded on the straight line "
+        "between their posterior means.",
+    )
+    add_checkpoint_argument(command)
+    command.add_argument("--n", type=int, default=8, metavar="N", help="pairs (default 8)")
+    add_data_arguments(command)
+    add_picture_arguments(command, "interpolate.png", "choice of the pairs")
+    command.set_defaults(run=run_interpolate)
+
+    command = commands.add_parser(
+        "traverse",
+        help="draw what the most active latent units do",
+        description="Draw images decoded from 0 with one latent unit moved from -3 to 3: the most "
+        "active units, those whose posterior means vary most over the test images, one per row.",
+    )
+    add_checkpoint_argument(command)
+    command.add_argument("--n", type=int, default=10, metavar="N", help="units (default 10)")
+    add_data_arguments(command)
+    add_out_argument(command, "traverse.png")
+    command.set_defaults(run=run_traverse)
 
     return execute(parser, arguments)
 
@@ -166,10 +243,46 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_picture_arguments(parser: argparse.ArgumentParser, name: str) -> None:
+def add_experiments(parser: argparse.ArgumentParser) -> None:
+    """The experiments, each a command of its own below ``experiment``."""
+    add = parser.add_subparsers(title="experiments", metavar="EXPERIMENT", required=True).add_parser
+    for name, experiment, text in (
+        ("generation", experiments.generation, "an autoencoder's samples against a VAE's"),
+        ("beta", experiments.beta, "the trade-off between quality and diversity"),
+        ("latent-dim", experiments.latent_dim, "latent spaces of different sizes"),
+    ):
+        description = f"Train, measure and report: {text}."
+        command = add(name, help=text, description=description, argument_default=argparse.SUPPRESS)
+        if experiment is experiments.beta:
+            add_values_argument(command, float, experiments.BETAS)
+        if experiment is experiments.latent_dim:
+            add_values_argument(command, int, experiments.LATENT_DIMS)
+        add_data_arguments(command)
+        command.add_argument("--epochs", type=int, metavar="N", help="default 10; digits 60")
+        command.add_argument("--seed", type=int, metavar="N", help="default 0")
+        command.add_argument(
+            "--out", type=Path, metavar="DIR", help=f"default: runs/experiment-{name}-NAME"
+        )
+        command.set_defaults(run=run_experiment, experiment=experiment, prog=command.prog)
+
+
+def add_values_argument(
+    parser: argparse.ArgumentParser, kind: type, default: Sequence[float]
+) -> None:
+    shown = " ".join(f"{value:g}" for value in default)
+    parser.add_argument("--values", type=kind, nargs="+", metavar="X", help=f"default {shown}")
+
+
+def add_picture_arguments(
+    parser: argparse.ArgumentParser, name: str, chance: str = "latent vectors"
+) -> None:
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the latent vectors (default 0)"
+        "--seed", type=int, default=0, metavar="N", help=f"of the {chance} (default 0)"
     )
+    add_out_argument(parser, name)
+
+
+def add_out_argument(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help=f"the picture (default: {name} beside CHECKPOINT)"
     )
@@ -236,26 +349,132 @@ def run_reconstruct(
 ) -> None:
     check_count(n)
     run = load_checkpoint(checkpoint)
-    data = load_dataset(dataset or run.config.dataset, data_dir)
-    if data.image_shape != run.image_shape:
-        raise InputError(
-            f"{checkpoint} is for images of {run.image_shape}, {data.name} has {data.image_shape}"
-        )
+    data = load_data_for(run, checkpoint, dataset, data_dir)
     z = generator(seed).standard_normal((n, run.config.z_dim), np.float32)
     path = picture_path(out, checkpoint, "reconstruct.png")
     draw_reconstructions(run, data.test_images[:n], z, path)
     print(path)
 
 
-def check_count(n: int) -> None:
-    if not 1 <= n <= MOST_IMAGES:
-        raise InputError(f"--n must be from 1 to {MOST_IMAGES}, got {n}")
+def run_evaluate(
+    checkpoint: Path,
+    dataset: str | None,
+    data_dir: str | None,
+    importance_samples: int,
+    images: int,
+    seed: int,
+    json: bool,
+) -> None:
+    from . import evaluation
+
+    run = load_checkpoint(checkpoint)
+    data = load_dataset(dataset or run.config.dataset, data_dir)
+    result = evaluation.evaluate(run, data, importance_samples, images, seed, progress=True)
+    print(evaluation.as_json(result) if json else evaluation.table(result))
+
+
+def run_experiment(
+    prog: str,
+    experiment: Callable[..., Any],
+    data_dir: str | None = None,
+    out: Path | None = None,
+    **settings: Any,
+) -> int:
+    values = {"values": settings.pop("values")} if "values" in settings else {}
+    config = Config(**settings)
+    data = load_dataset(config.dataset, data_dir)
+    name = experiment.__name__.replace("_", "-")
+    out = out or Path("runs") / f"experiment-{name}-{Path(config.dataset).stem}"
+    try:
+        experiment(config, data, out, progress=True, **values)
+    except LossNotFiniteError as stop:
+        print(f"{prog}: {stop}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stop:
+        message = str(stop) or "interrupted"
+        print(f"{prog}: {message}; the same command goes on from there", file=sys.stderr)
+        return 130
+    print(f"The report is {out / 'report.md'}.")
+    return 0
+
+
+def run_latent(
+    checkpoint: Path,
+    other: Path | None,
+    dataset: str | None,
+    data_dir: str | None,
+    out: Path | None,
+) -> None:
+    checkpoints = [checkpoint, *([other] if other else [])]
+    runs = [load_checkpoint(path) for path in checkpoints]
+    data = load_dataset(dataset or runs[0].config.dataset, data_dir)
+    for run, path in zip(runs, checkpoints, strict=True):
+        check_fit(run, path, data)
+    path = picture_path(out, checkpoint, "latent.png")
+    latent.draw_latent_space(runs, data, path)
+    print(path)
+    flat = [run for run in runs if run.config.z_dim == 2]
+    if flat:
+        path = path.with_stem(f"{path.stem}-manifold")
+        latent.draw_manifold(flat, path)
+        print(path)
+
+
+def run_interpolate(
+    checkpoint: Path,
+    n: int,
+    seed: int,
+    dataset: str | None,
+    data_dir: str | None,
+    out: Path | None,
+) -> None:
+    check_count(n, MOST_ROWS)
+    check_seed(seed)
+    run = load_checkpoint(checkpoint)
+    data = load_data_for(run, checkpoint, dataset, data_dir)
+    path = picture_path(out, checkpoint, "interpolate.png")
+    latent.draw_interpolation(run, data, path, n, seed=seed)
+    print(path)
+
+
+def run_traverse(
+    checkpoint: Path, n: int, dataset: str | None, data_dir: str | None, out: Path | None
+) -> None:
+    check_count(n, MOST_ROWS)
+    run = load_checkpoint(checkpoint)
+    data = load_data_for(run, checkpoint, dataset, data_dir)
+    path = picture_path(out, checkpoint, "traverse.png")
+    latent.draw_traversal(run, data, path, n)
+    print(path)
+
+
+def load_data_for(run: Run, checkpoint: Path, dataset: str | None, data_dir: str | None) -> Dataset:
+    """The run's own data set, or the one that is asked for, if its images fit the run."""
+    data = load_dataset(dataset or run.config.dataset, data_dir)
+    check_fit(run, checkpoint, data)
+    return data
+
+
+def check_fit(run: Run, checkpoint: Path, data: Dataset) -> None:
+    if data.image_shape != run.image_shape:
+        raise InputError(
+            f"{checkpoint} is for images of {run.image_shape}, {data.name} has {data.image_shape}"
+        )
+
+
+def check_count(n: int, most: int = MOST_IMAGES) -> None:
+    if not 1 <= n <= most:
+        raise InputError(f"--n must be from 1 to {most}, got {n}")
 
 
 def generator(seed: int) -> np.random.Generator:
+    check_seed(seed)
+    return np.random.default_rng(seed)
+
+
+def check_seed(seed: int) -> None:
     if seed < 0:
         raise InputError(f"--seed must be at least 0, got {seed}")
-    return np.random.default_rng(seed)
 
 
 def picture_path(out: Path | None, checkpoint: Path, name: str) -> Path:

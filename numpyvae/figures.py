@@ -352,7 +352,8 @@ def growth(series: Mapping[str, Mapping[str, Mapping[str, float]]], path: StrPat
     `series` maps the name of a size to milliseconds, by its value and by contender.
     """
     figure = Figure(figsize=(3.4 * len(series), 3.4), dpi=DPI, layout="constrained")
-    for axes, (name, by_size) in zip(figure.subplots(1, len(series)), series.items(), strict=True):
+    (panels,) = figure.subplots(1, len(series), squeeze=False)
+    for axes, (name, by_size) in zip(panels, series.items(), strict=True):
         sizes = [int(size) for size in by_size]
         for contender, color in zip(next(iter(by_size.values())), (BLUE, ORANGE), strict=True):
             times = [by_size[str(size)][contender] for size in sizes]

@@ -461,7 +461,7 @@ def test_a_latent_space_shows_points_classes_and_the_prior(drawn, tmp_path):
         np.testing.assert_array_equal(
             text.get_position(), np.median(points[labels == label], axis=0)
         )
-    assert second.texts == []
+    assert len(second.texts) == 0
     (legend,) = drawn[0].legends
     assert [text.get_text() for text in legend.get_texts()][:12] == [str(i) for i in range(12)]
     assert "standard" in legend.get_texts()[12].get_text()
