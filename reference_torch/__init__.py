@@ -1,0 +1,5 @@
+"""The same variational autoencoder in PyTorch: the reference that numpyvae is proven against."""
+
+from .model import TorchVAE
+
+__all__ = ["TorchVAE"]
