@@ -1,0 +1,102 @@
+"""How Sphinx builds the book: `sphinx-build -W docs OUT`, without a network.
+
+The pages are plain Markdown that also reads well where the repository is shown. Three things are
+added here: formulas become MathML, which every browser draws by itself; the list of pages in
+index.md becomes the navigation; and every mention of an equation, such as (B7), becomes a link.
+"""
+
+import re
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from math_core import LatexToMathML
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxTranslator
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+project = "numpyvae"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_enable_extensions = ["dollarmath"]
+myst_fence_as_directive = ["math"]  # ```math, as GitHub and GitLab understand it
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "numpyvae"
+html_copy_source = False
+html_show_copyright = False
+html_math_renderer = "mathml"
+html_static_path = ["static", str(files("ziamath") / "fonts/STIXTwoMath-Regular.ttf")]
+html_css_files = ["book.css"]
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+nitpick_ignore_regex = [("py:.*", ".*")]  # NumPy's, PyTorch's and Python's types have no page here
+napoleon_numpy_docstring = False
+
+TAG = re.compile(r"\\tag\{(\w+)\}")
+PAGE_OF = {tag: page.stem for page in HERE.glob("*.md") for tag in TAG.findall(page.read_text())}
+ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[.*?\], ~?numpy\.dtype\[.*?\]\]")
+DTYPE = re.compile(r"dtype: [^=()]*")
+MENTION = re.compile(r"\(([A-Z]\d+)\)")
+
+to_mathml = LatexToMathML()
+
+
+def inline_formula(translator: SphinxTranslator, node: nodes.math) -> None:
+    formula = to_mathml.convert_with_local_state(node.astext(), displaystyle=False)
+    translator.body.append(formula)
+    raise nodes.SkipNode
+
+
+def block_formula(translator: SphinxTranslator, node: nodes.math_block) -> None:
+    latex = node.astext()
+    formula = to_mathml.convert_with_local_state(TAG.sub("", latex), displaystyle=True)
+    tag = TAG.search(latex)
+    name = f' id="{tag[1]}"' if tag else ""
+    number = f'<span class="number">({tag[1]})</span>' if tag else ""
+    translator.body.append(f'<div class="formula"{name}><div>{formula}</div>{number}</div>\n')
+    raise nodes.SkipNode
+
+
+def list_pages(_app: Sphinx, page: str, source: list[str]) -> None:
+    """The pages that index.md links to, in its order, are the navigation."""
+    if page == "index":
+        pages = re.findall(r"\]\((\w+)\.md\)", source[0])
+        source[0] += "\n\n```{toctree}\n:hidden:\n" + "\n".join(dict.fromkeys(pages)) + "\n```\n"
+
+
+def link_equations(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    skipped = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.reference, nodes.title)
+    for text in list(doctree.findall(nodes.Text)):
+        if isinstance(text.parent, skipped):
+            continue
+        new: list[nodes.Node] = []
+        end = 0
+        for mention in MENTION.finditer(text):
+            if mention[1] in PAGE_OF:
+                target = app.builder.get_relative_uri(page, PAGE_OF[mention[1]])
+                uri = f"{target}#{mention[1]}"
+                new.append(nodes.Text(text[end : mention.start()]))
+                new.append(nodes.reference("", mention[0], internal=True, refuri=uri))
+                end = mention.end()
+        if new:
+            text.parent.replace(text, [*new, nodes.Text(text[end:])])
+
+
+def short_types(*arguments: Any) -> tuple[str | None, str | None]:
+    """NumPy's types have the same short names in signatures as in the source."""
+    signature, returns = (text and ARRAY.sub("Array", text) for text in arguments[-2:])
+    return signature and DTYPE.sub("dtype: DTypeLike ", signature), returns
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_html_math_renderer("mathml", (inline_formula, None), (block_formula, None))
+    app.connect("source-read", list_pages)
+    app.connect("autodoc-process-signature", short_types)
+    app.connect("doctree-resolved", link_equations)
+    return {"parallel_read_safe": True}
