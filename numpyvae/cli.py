@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=int,
         default=1000,
         metavar="N",
-        help="test images, or all where there are fewer (default 1000)",
+        help="test images for the likelihoods (default 1000)",
     )
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of noise and samples (default 0)"

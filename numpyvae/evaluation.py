@@ -19,23 +19,25 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from . import functional as F
 from .checkpoint import Run
 from .config import Config
-from .data import Dataset, as_floats
+from .data import Dataset, as_floats, minibatches
 from .errors import InputError
 from .functional import Array
 from .model import VAE
 
 BATCH = 200  # images that go through a network at once: few enough to stay in the cache
 ACTIVE = 0.01  # Burda et al. (2016), section 5.2: units lie far above it or far below
-MEDIAN_ROWS = 2000  # images among which the median distance is taken, at most
-FLOOR_DRAWS = 10  # sets of training images behind the floor of the sample distance
+SETS = 10  # of samples, behind every sample distance
+MOST_HELD_OUT = 1000  # test images that samples are compared with: time grows with the square
 BINARIZATION_SEED = 0  # the binary test images are one fixed data set
+
+Sampler = Callable[[int, np.random.Generator], Array]  # n new images (n, x_dim)
 
 
 # Likelihood
@@ -50,6 +52,13 @@ class Elbo(NamedTuple):
     elbo: float
     reconstruction: float
     kl: float
+
+
+def encode(vae: VAE, images: Array) -> tuple[Array, Array]:
+    """q(z|x) of all images, uint8 or floats: mean and log-variance of z, each (N, z_dim)."""
+    found = [vae.encode(x) for x in minibatches(images, BATCH, vae.dtype)]
+    means, log_vars = zip(*found, strict=True)
+    return np.concatenate(means), np.concatenate(log_vars)
 
 
 def log_normalizer(vae: VAE) -> float:
@@ -79,7 +88,7 @@ def elbo(vae: VAE, images: Array, rng: np.random.Generator, samples: int = 10) -
         InputError: ``samples`` is below 1.
     """
     _check_at_least(1, "samples", samples)
-    mean, log_var = _encode(vae, images)
+    mean, log_var = encode(vae, images)
     likelihood = np.zeros(len(images))
     for _ in range(samples):
         for rows, z, _ in _posterior_samples(mean, log_var, rng):
@@ -111,7 +120,7 @@ def importance_sampled_log_likelihood(
         InputError: ``samples`` is below 1.
     """
     _check_at_least(1, "importance samples", samples)
-    mean, log_var = _encode(vae, images)
+    mean, log_var = encode(vae, images)
     log_sum = np.full(len(images), -np.inf)
     for _ in range(samples):
         for rows, z, eps in _posterior_samples(mean, log_var, rng):
@@ -132,11 +141,6 @@ def _posterior_samples(
         yield rows, F.reparameterize(mean[rows], log_var[rows], eps), eps
 
 
-def _encode(vae: VAE, images: Array) -> tuple[Array, Array]:
-    means, log_vars = zip(*(vae.encode(images[rows]) for rows in _batches(images)), strict=True)
-    return np.concatenate(means), np.concatenate(log_vars)
-
-
 def _batches(images: Array) -> Iterator[slice]:
     return (slice(start, start + BATCH) for start in range(0, len(images), BATCH))
 
@@ -144,53 +148,80 @@ def _batches(images: Array) -> Iterator[slice]:
 # Latent units
 
 
-@dataclass(frozen=True)
-class ActiveUnits:
-    """``variances`` (z_dim,): the activity of each latent unit; ``count``: those above ACTIVE."""
-
-    count: int
-    variances: Array
-
-
-def active_units(vae: VAE, images: Array) -> ActiveUnits:
-    """The latent units that say something about the image.
+def active_units(mean: Array) -> int:
+    """How many latent units say something about the image, given posterior means (N, z_dim).
 
     A unit's activity is the variance over the images of its posterior mean. It is active where
     that is above 0.01. Burda et al. (2016), section 5.2.
     """
-    mean, _ = _encode(vae, images)
-    return _active_units(mean)
-
-
-def _active_units(mean: Array) -> ActiveUnits:
-    variances = mean.var(axis=0, dtype=np.float64)
-    return ActiveUnits(int(np.sum(variances > ACTIVE)), variances)
+    return int(np.sum(mean.var(axis=0, dtype=np.float64) > ACTIVE))
 
 
 # Samples
 
 
-class SampleDistance(NamedTuple):
-    """A model's samples against held-out images, and real images in the place of the samples.
+class Samples(NamedTuple):
+    """What a model's samples are like, over ``SETS`` sets of as many as held-out test images.
 
-    ``mmd2`` is the squared MMD. ``floor`` is its mean over sets of training images, what a perfect
-    generator gets; a difference much below ``floor_deviation``, their standard deviation, is noise.
+    ``distance``, ``deviation``: mean and standard deviation over the sets of the squared MMD
+    between the samples and the held-out images. ``diversity``: the mean squared distance between
+    two samples, relative to that between two held-out images.
     """
 
-    mmd2: float
-    floor: float
-    floor_deviation: float
+    distance: float
+    deviation: float
+    diversity: float
+
+
+def measure_samples(sample: Sampler, data: Dataset, seed: int) -> Samples:
+    """Compares sets of samples, drawn with ``seed``, with as many held-out test images.
+
+    One bandwidth, from the held-out images, serves every set and every model.
+
+    Raises:
+        InputError: the test images are too few, or too much alike.
+    """
+    images = held_out(data, seed)
+    bandwidth = median_distance(images)
+    rng = np.random.default_rng([seed, 5])
+    sets = [sample(len(images), rng) for _ in range(SETS)]
+    distances = [mmd2(images, drawn, bandwidth) for drawn in sets]
+    # Two independent draws are apart by twice the variance, summed over the pixels.
+    spread = np.mean([drawn.var(axis=0, dtype=np.float64).sum() for drawn in sets])
+    return Samples(
+        distance=float(np.mean(distances)),
+        deviation=float(np.std(distances, ddof=1)),
+        diversity=float(spread / images.var(axis=0, dtype=np.float64).sum()),
+    )
+
+
+def measure_real(data: Dataset, seed: int) -> Samples:
+    """The floor: training images in the place of samples, what a perfect generator would draw."""
+
+    def sample(n: int, rng: np.random.Generator) -> Array:
+        size = min(n, len(data.train_images))
+        return as_floats(rng.choice(data.train_images, size, replace=False))
+
+    return measure_samples(sample, data, seed)
+
+
+def held_out(data: Dataset, seed: int) -> Array:
+    """The test images that samples are compared with, as floats: all, or some drawn at random."""
+    images = data.test_images
+    if len(images) > MOST_HELD_OUT:
+        images = np.random.default_rng([seed, 4]).choice(images, MOST_HELD_OUT, replace=False)
+    return as_floats(images)
 
 
 def median_distance(x: Array) -> float:
     """The median of the distances between any two rows of ``x``, the usual bandwidth for MMD.
 
-    Of more than 2000 rows, every second, third, ... is taken.
+    Gretton et al. (2012, section 8) take it over real images and samples together. Of the real
+    ones alone, samples of different models are measured with one and the same kernel.
 
     Raises:
         InputError: there are fewer than two rows, or most of them are the same.
     """
-    x = x[:: -(-len(x) // MEDIAN_ROWS)]  # the step is rounded up
     _check_at_least(2, "images for the median distance", len(x))
     squares = _squared_distances(x, x)[np.triu_indices(len(x), 1)]
     median = float(np.median(np.sqrt(np.maximum(squares, 0))))
@@ -199,7 +230,7 @@ def median_distance(x: Array) -> float:
     return median
 
 
-def mmd2(x: Array, y: Array, bandwidth: float | None = None) -> float:
+def mmd2(x: Array, y: Array, bandwidth: float) -> float:
     """The squared maximum mean discrepancy between the distributions of the rows of x and of y.
 
     The unbiased estimate of Gretton et al. (2012), lemma 6, with the Gaussian kernel
@@ -208,46 +239,20 @@ def mmd2(x: Array, y: Array, bandwidth: float | None = None) -> float:
         mean of k(x_i, x_j), i ≠ j  +  mean of k(y_i, y_j), i ≠ j  -  2 mean of k(x_i, y_j)
 
     It is 0 on average where both distributions are the same, so it can be negative. What is small
-    depends on the images and their number: hold it against a floor (``sample_distance``).
+    depends on the images and their number: hold it against a floor (``measure_real``).
 
     Args:
         x, y: (N, D) and (M, D), floats, at least two rows each. Memory grows with N + M.
-        bandwidth: by default ``median_distance(x)``. Gretton et al. (section 8) take the median
-            over x and y together; here x are the real images and the samples have no say, so that
-            samples of different models are measured with one and the same kernel.
+        bandwidth: such as ``median_distance`` of the real images.
 
     Raises:
-        InputError: one has fewer than two rows, or no bandwidth can be found.
+        InputError: one has fewer than two rows.
     """
     _check_at_least(2, "images on each side of the sample distance", min(len(x), len(y)))
-    if bandwidth is None:
-        bandwidth = median_distance(x)
     n, m = len(x), len(y)
     among_x = (_kernel_sum(x, x, bandwidth) - n) / (n * (n - 1))  # without the n k(x_i, x_i) = 1
     among_y = (_kernel_sum(y, y, bandwidth) - m) / (m * (m - 1))
     return among_x + among_y - 2 * _kernel_sum(x, y, bandwidth) / (n * m)
-
-
-def sample_distance(
-    samples: Array, held_out: Array, train_images: Array, rng: np.random.Generator
-) -> SampleDistance:
-    """How far a model's samples are from held-out images, beside how far training images are.
-
-    All (·, x_dim); ``train_images`` as in ``Dataset``, the others floats. The floor comes from sets
-    of training images, as many as there are samples, or all of them where there are fewer.
-
-    Raises:
-        InputError: one of them has fewer than two rows, or no bandwidth can be found.
-    """
-    bandwidth = median_distance(held_out)
-    size = min(len(samples), len(train_images))
-    floors = [
-        mmd2(held_out, as_floats(rng.choice(train_images, size, replace=False)), bandwidth)
-        for _ in range(FLOOR_DRAWS)
-    ]
-    return SampleDistance(
-        mmd2(held_out, samples, bandwidth), float(np.mean(floors)), float(np.std(floors))
-    )
 
 
 def _kernel_sum(x: Array, y: Array, bandwidth: float) -> float:
@@ -269,7 +274,8 @@ def _squared_distances(x: Array, y: Array) -> Array:
 class Evaluation:
     """What ``evaluate`` finds; likelihoods are means over the images, in nats per image.
 
-    ``nll_error`` is the standard error that the choice of images gives ``nll``.
+    ``nll_error`` is the standard error that the choice of images gives ``nll``. The last five are
+    ``Samples`` of the model, and of training images.
     """
 
     config: Config
@@ -286,9 +292,11 @@ class Evaluation:
     active_units: int
     mean_of_means: float
     mean_of_log_vars: float
-    mmd2: float
-    mmd2_floor: float
-    mmd2_floor_deviation: float
+    sample_distance: float
+    sample_deviation: float
+    diversity: float
+    floor: float
+    floor_deviation: float
 
 
 def evaluate(
@@ -305,17 +313,19 @@ def evaluate(
         run: as ``train`` or ``load_checkpoint`` returns it.
         data: its data set.
         importance_samples: latent vectors per image behind the negative log-likelihood.
-        images: the first so many test images are used, or all where there are fewer.
-        seed: of the noise and of the samples. It does not touch the images: where the run
-            binarizes, they are binarized once and always in the same way.
+        images: the first so many test images are used, or all where there are fewer. Where the
+            run binarizes, they are binarized once and always in the same way.
+        seed: of the noise, the samples, and the held-out images these are compared with.
         progress: show a bar on standard error, if that is a terminal.
 
-    The samples are what ``sample`` draws, decoded images without pixel noise. As many of them as
-    there are test images are compared with the test images as they are, grey.
+    The samples are what ``sample`` draws, decoded images without pixel noise, compared with test
+    images as they are, grey.
 
     Raises:
         InputError: a number is out of range, the data do not fit the run, or the model is broken.
     """
+    from tqdm import tqdm
+
     _check_at_least(2, "images", images)
     _check_at_least(0, "seed", seed)
     if data.image_shape != run.image_shape:
@@ -326,18 +336,17 @@ def evaluate(
     grey = as_floats(data.test_images[:images], vae.dtype)
     _check_at_least(2, f"the number of test images in {data.name}", len(grey))
     shown = binarize(grey) if run.config.binarize else grey
-    for_elbo, for_nll, for_samples = np.random.default_rng(seed).spawn(3)
+    hidden = None if progress else True  # None: on anything but a terminal
+    for_elbo, for_nll = np.random.default_rng(seed).spawn(2)
 
     with np.errstate(over="ignore", invalid="ignore"):  # the results are checked instead
-        mean, log_var = _encode(vae, shown)
+        samples, real = measure_samples(vae.sample, data, seed), measure_real(data, seed)
+        mean, log_var = encode(vae, shown)
         bound = elbo(vae, shown, for_elbo)
-        with _bar(importance_samples, progress) as bar:
+        with tqdm(total=importance_samples, unit="sample", leave=False, disable=hidden) as bar:
             nll = -importance_sampled_log_likelihood(
                 vae, shown, importance_samples, for_nll, on_sample=bar.update
             )
-        distance = sample_distance(
-            vae.sample(len(grey), for_samples), grey, data.train_images, for_samples
-        )
         evaluation = Evaluation(
             config=run.config,
             dataset=data.name,
@@ -350,12 +359,14 @@ def evaluate(
             log_normalizer=log_normalizer(vae),
             nll=float(nll.mean()),
             nll_error=float(nll.std(ddof=1)) / math.sqrt(len(nll)),
-            active_units=_active_units(mean).count,
+            active_units=active_units(mean),
             mean_of_means=float(mean.mean(dtype=np.float64)),
             mean_of_log_vars=float(log_var.mean(dtype=np.float64)),
-            mmd2=distance.mmd2,
-            mmd2_floor=distance.floor,
-            mmd2_floor_deviation=distance.floor_deviation,
+            sample_distance=samples.distance,
+            sample_deviation=samples.deviation,
+            diversity=samples.diversity,
+            floor=real.distance,
+            floor_deviation=real.deviation,
         )
     for name, value in asdict(evaluation).items():
         if isinstance(value, float) and not math.isfinite(value):
@@ -387,12 +398,17 @@ def table(result: Evaluation) -> str:
             f"{result.mean_of_log_vars:+.4f}",
             "healthy: below 0; 0 means that no unit is used",
         ),
-        ("samples to test images", f"{1000 * result.mmd2:.2f}", "squared MMD, times 1000"),
         (
-            "training to test images",
-            f"{1000 * result.mmd2_floor:.2f}",
-            f"the floor, with deviation {1000 * result.mmd2_floor_deviation:.2f}",
+            "sample distance",
+            f"{result.sample_distance:.4f}",
+            f"± {result.sample_deviation:.4f}, squared MMD to held-out test images",
         ),
+        (
+            "  of training images",
+            f"{result.floor:.4f}",
+            f"± {result.floor_deviation:.4f}, the floor: a perfect generator's",
+        ),
+        ("diversity", f"{result.diversity:.4f}", "of samples, relative to test images"),
     ]
     lines = [f"{result.images} test images of {result.dataset}{binarized}", ""]
     lines += [f"{row[0]:<24}{row[1]:>10}  {row[2]}" for row in rows if row is not None]
@@ -429,13 +445,6 @@ def binarize(images: Array) -> Array:
     """
     rng = np.random.default_rng(BINARIZATION_SEED)
     return np.less(rng.random(images.shape, np.float32), images).astype(images.dtype)
-
-
-def _bar(samples: int, progress: bool) -> Any:
-    from tqdm import tqdm
-
-    hidden = None if progress else True  # None: on anything but a terminal
-    return tqdm(total=samples, unit="sample", leave=False, dynamic_ncols=True, disable=hidden)
 
 
 def _check_at_least(least: int, name: str, value: int) -> None:

@@ -19,18 +19,27 @@ import numpy as np
 
 from .checkpoint import CHECKPOINT, Run, load_checkpoint
 from .config import Config
-from .data import Dataset, as_floats, minibatches
+from .data import Dataset, as_floats
 from .errors import InputError
-from .evaluation import active_units, median_distance, mmd2
+from .evaluation import (
+    MOST_HELD_OUT,
+    SETS,
+    Sampler,
+    Samples,
+    active_units,
+    encode,
+    held_out,
+    measure_real,
+    measure_samples,
+    median_distance,
+)
 from .files import StrPath, make_folder, write_text
 from .functional import Array, kl_divergence, squared_error
-from .latent import BATCH, posterior_means, reconstruct
+from .latent import reconstruct
 from .training import sample_latents, train
 
 BETAS = (0.1, 0.3, 1.0, 3.0, 10.0)
 LATENT_DIMS = (2, 20, 50, 100)
-DRAWS = 10  # sets of samples behind every sample distance
-MOST_HELD_OUT = 1000  # test images that samples are compared with: time grows with the square
 SHOWN = 10  # images in a row
 
 RECONSTRUCTIONS = "Test images and their reconstructions"
@@ -44,21 +53,6 @@ NAMES = {  # of the columns of results.csv, as they head a report's table
     "deviation": "± between sets",
     "diversity": "diversity",
 }
-
-Sampler = Callable[[int, np.random.Generator], Array]  # n new images (n, x_dim)
-
-
-class Samples(NamedTuple):
-    """What a model's samples are like, over ``DRAWS`` sets of as many as held-out test images.
-
-    ``distance``, ``deviation``: mean and standard deviation over the sets of the squared MMD
-    between the samples and the held-out images. ``diversity``: the mean squared distance between
-    two samples, relative to that between two held-out images.
-    """
-
-    distance: float
-    deviation: float
-    diversity: float
 
 
 class Measurement(NamedTuple):
@@ -265,56 +259,16 @@ def _run(config: Config, data: Dataset, folder: Path, progress: bool) -> Run:
 
 def measure(run: Run, data: Dataset, sample: Sampler) -> Measurement:
     """Measures a trained model on the test images, and what ``sample`` draws from it."""
-    vae, images = run.vae, data.test_images
-    error = original_edges = edges_left = kl = 0.0
-    for x in minibatches(images, BATCH, vae.dtype):
-        mean, log_var = vae.encode(x)
-        y = vae.decode(mean)
-        error += float(np.sum(squared_error(y, x), dtype=np.float64))
-        original_edges += edges(x, data.image_shape)
-        edges_left += edges(y, data.image_shape)
-        kl += float(np.sum(kl_divergence(mean, log_var), dtype=np.float64))
+    x = as_floats(data.test_images, run.vae.dtype)
+    mean, log_var = encode(run.vae, x)
+    y = run.vae.decode(mean)
     return Measurement(
-        squared_error=error / len(images),
-        sharpness=edges_left / original_edges,
-        kl=kl / len(images) if run.config.noise else nan,
-        active_units=active_units(vae, as_floats(images, vae.dtype)).count,
-        samples=measure_samples(sample, held_out(data, run.config.seed), run.config.seed),
+        squared_error=float(squared_error(y, x).mean(dtype=np.float64)),
+        sharpness=edges(y, data.image_shape) / edges(x, data.image_shape),
+        kl=float(kl_divergence(mean, log_var).mean(dtype=np.float64)) if run.config.noise else nan,
+        active_units=active_units(mean),
+        samples=measure_samples(sample, data, run.config.seed),
     )
-
-
-def measure_real(data: Dataset, seed: int) -> Samples:
-    """The floor: training images in the place of samples, what a perfect generator would draw."""
-
-    def sample(n: int, rng: np.random.Generator) -> Array:
-        return as_floats(
-            rng.choice(data.train_images, min(n, len(data.train_images)), replace=False)
-        )
-
-    return measure_samples(sample, held_out(data, seed), seed)
-
-
-def measure_samples(sample: Sampler, images: Array, seed: int) -> Samples:
-    """Compares sets of samples with as many real ``images`` (N, x_dim), floats."""
-    rng = np.random.default_rng([seed, 5])
-    bandwidth = median_distance(images)
-    sets = [sample(len(images), rng) for _ in range(DRAWS)]
-    distances = [mmd2(images, drawn, bandwidth) for drawn in sets]
-    # Two independent draws are apart by twice the variance, summed over the pixels.
-    spread = np.mean([drawn.var(axis=0, dtype=np.float64).sum() for drawn in sets])
-    return Samples(
-        distance=float(np.mean(distances)),
-        deviation=float(np.std(distances, ddof=1)),
-        diversity=float(spread / images.var(axis=0, dtype=np.float64).sum()),
-    )
-
-
-def held_out(data: Dataset, seed: int) -> Array:
-    """The test images that samples are compared with, as floats: all, or some drawn at random."""
-    images = data.test_images
-    if len(images) > MOST_HELD_OUT:
-        images = np.random.default_rng([seed, 4]).choice(images, MOST_HELD_OUT, replace=False)
-    return as_floats(images)
 
 
 def edges(images: Array, image_shape: tuple[int, int]) -> float:
@@ -325,7 +279,7 @@ def edges(images: Array, image_shape: tuple[int, int]) -> float:
 
 def fitted_sampler(run: Run, data: Dataset) -> Sampler:
     """Decodes codes from Gaussians with the mean and deviation of each dimension of test codes."""
-    codes = posterior_means(run.vae, data.test_images)
+    codes, _ = encode(run.vae, data.test_images)
     mean, deviation = codes.mean(axis=0), codes.std(axis=0)
 
     def sample(n: int, rng: np.random.Generator) -> Array:
@@ -536,7 +490,7 @@ Made by
 - A latent unit is active where its posterior mean varies over the test images by more than 0.01.
 - The sample distance is an unbiased estimate of the squared maximum mean discrepancy between
   samples and held-out test images (all, or {MOST_HELD_OUT} drawn at random), as many of each, with
-  one kernel for all models. It is given as mean ± standard deviation over {DRAWS} sets of samples.
+  one kernel for all models. It is given as mean ± standard deviation over {SETS} sets of samples.
   The row of training images, measured in the same way, is its floor: what a perfect generator
   would reach. Differences of less than two standard deviations count as none.
 - Diversity is the mean squared distance between two samples, relative to that between two

@@ -9,25 +9,17 @@ from statistics import NormalDist
 import numpy as np
 
 from .checkpoint import Run
-from .data import Dataset, as_floats, minibatches
+from .data import Dataset, as_floats
 from .errors import InputError
-from .evaluation import active_units
+from .evaluation import encode
 from .files import StrPath
 from .functional import Array
 from .model import VAE
 
-BATCH = 500  # images encoded at once
-
-
-def posterior_means(vae: VAE, images: Array) -> Array:
-    """The mean of q(z|x) of each image: (N, z_dim)."""
-    means = [vae.encode(x)[0] for x in minibatches(images, BATCH, vae.dtype)]
-    return np.concatenate(means)
-
 
 def reconstruct(vae: VAE, images: Array) -> Array:
     """The images (N, x_dim) decoded from their posterior means."""
-    return vae.decode(posterior_means(vae, images))
+    return vae.decode(encode(vae, images)[0])
 
 
 def plane(codes: Array) -> Array:
@@ -60,7 +52,7 @@ def interpolate(vae: VAE, start: Array, end: Array, steps: int) -> Array:
 
     ``start`` and ``end`` are (N, x_dim); the first and the last of each path are reconstructions.
     """
-    first, last = posterior_means(vae, start), posterior_means(vae, end)
+    (first, _), (last, _) = encode(vae, start), encode(vae, end)
     share = np.linspace(0, 1, steps, dtype=vae.dtype)[:, None]
     z = first[:, None] * (1 - share) + last[:, None] * share
     return vae.decode(z.reshape(-1, vae.z_dim)).reshape(len(start), steps, vae.x_dim)
@@ -101,7 +93,7 @@ def draw_latent_space(runs: Sequence[Run], data: Dataset, path: StrPath) -> None
     panels = [
         (
             f"Test images in the latent space\n{describe(run)}",
-            plane(posterior_means(run.vae, data.test_images)),
+            plane(encode(run.vae, data.test_images)[0]),
             data.test_labels,
         )
         for run in runs
@@ -160,7 +152,8 @@ def draw_traversal(run: Run, data: Dataset, path: StrPath, n: int = 10) -> None:
     """
     from . import figures
 
-    variances = active_units(run.vae, as_floats(data.test_images, run.vae.dtype)).variances
+    mean, _ = encode(run.vae, data.test_images)
+    variances = mean.var(axis=0, dtype=np.float64)
     units = np.argsort(-variances)[:n].tolist()
     values = np.linspace(-3, 3, 13)
     images = traverse(run.vae, np.zeros(run.config.z_dim), units, values)

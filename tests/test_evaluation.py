@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import math
+import re
 import sys
 from dataclasses import asdict, replace
 
@@ -25,13 +26,16 @@ from numpyvae.evaluation import (
     active_units,
     binarize,
     elbo,
+    encode,
     evaluate,
+    held_out,
     importance_sampled_log_likelihood,
     log_likelihood,
     log_normalizer,
+    measure_real,
+    measure_samples,
     median_distance,
     mmd2,
-    sample_distance,
     table,
 )
 
@@ -288,8 +292,8 @@ def test_batches_change_nothing(monkeypatch):
         return [
             importance_sampled_log_likelihood(vae, images, 4, rng()),
             np.array(elbo(vae, images, rng(), samples=3)),
-            active_units(vae, images).variances,
-            mmd2(images, grown),
+            *encode(vae, images),
+            mmd2(images, grown, 0.7),
         ]
 
     whole = results()
@@ -320,9 +324,10 @@ def test_active_units_have_means_that_vary_over_the_images():
     scales = np.sqrt(np.array([1.0, 0.02, 0.008, 0.0]) / images.var(axis=0))
     vae = VAE(4, 4, 4, 4, dtype=np.float64)
     linear_encoder(vae, np.diag(scales), log_var=-3.0)
-    units = active_units(vae, images)
-    np.testing.assert_allclose(units.variances, [1.0, 0.02, 0.008, 0.0], atol=1e-12)
-    assert units.count == 2
+    mean, log_var = encode(vae, images)
+    np.testing.assert_allclose(mean.var(axis=0), [1.0, 0.02, 0.008, 0.0], atol=1e-12)
+    np.testing.assert_allclose(log_var, -3)
+    assert active_units(mean) == 2
 
 
 # Sample distance
@@ -347,7 +352,6 @@ def naive_median(x):
 def test_mmd2_is_the_formula_written_out():
     x, y = rng().random((7, 3)), rng(1).random((5, 3)) + 0.2
     assert mmd2(x, y, bandwidth=0.7) == pytest.approx(naive_mmd2(x, y, 0.7), rel=1e-12)
-    assert mmd2(x, y) == pytest.approx(naive_mmd2(x, y, naive_median(x)), rel=1e-12)
     assert median_distance(x) == pytest.approx(naive_median(x), rel=1e-12)
 
 
@@ -376,7 +380,7 @@ def test_mmd2_of_gaussians_is_their_integral():
 
 def test_mmd2_grows_with_the_distance():
     x, y = rng().standard_normal((200, 3)), rng(1).standard_normal((200, 3))
-    values = [mmd2(x, y + shift) for shift in (0, 0.25, 0.5, 1, 2)]
+    values = [mmd2(x, y + shift, 2.0) for shift in (0, 0.25, 0.5, 1, 2)]
     assert np.all(np.diff(values) > 0), values
 
 
@@ -387,49 +391,86 @@ def test_float32_images_of_full_size():
     assert mmd2(x, y, 11.0) == pytest.approx(expected, rel=1e-9)
 
 
-def test_median_distance_of_many_rows_takes_evenly_spaced_ones(monkeypatch):
-    monkeypatch.setattr(evaluation, "MEDIAN_ROWS", 10)
-    x = rng().random((25, 3))
-    assert median_distance(x) == pytest.approx(naive_median(x[::3]), rel=1e-12)
-
-
 def test_no_bandwidth_and_too_few_images_are_errors():
     with pytest.raises(InputError, match="median distance is 0"):
-        mmd2(np.zeros((5, 3)), np.ones((5, 3)))
+        median_distance(np.zeros((5, 3)))
     with pytest.raises(InputError, match="at least 2, got 1"):
-        mmd2(np.zeros((5, 3)), np.ones((1, 3)))
+        mmd2(np.zeros((5, 3)), np.ones((1, 3)), 1.0)
     with pytest.raises(InputError, match="at least 2, got 1"):
         median_distance(np.zeros((1, 3)))
 
 
-def test_sample_distance_tells_samples_from_real_images():
-    held_out, train_images = rng().random((100, 5)), rng(1).random((400, 5))
-    good = sample_distance(rng(2).random((100, 5)), held_out, train_images, rng(3))
-    bad = sample_distance(rng(2).random((100, 5)) ** 2, held_out, train_images, rng(3))
-    assert abs(good.floor) < 0.02
-    assert abs(good.mmd2 - good.floor) < 4 * good.floor_deviation
-    assert bad.mmd2 > bad.floor + 10 * bad.floor_deviation
-    assert (good.floor, good.floor_deviation) == (bad.floor, bad.floor_deviation)
+@pytest.fixture
+def uniform():
+    """1500 images of 5 random pixels, 1000 of them to train with."""
+    images = rng().random((1500, 5), np.float32)
+    return Dataset("uniform", images[:1000], None, images[1000:], None, (1, 5))
 
 
-def test_the_floor_is_that_of_the_training_images_as_floats():
-    held_out = rng().random((100, 5))
-    dark = rng(1).integers(0, 128, (400, 5)).astype(np.uint8)
-    distance = sample_distance(rng(2).random((100, 5)), held_out, dark, rng(3))
-    expected = mmd2(held_out, dark / 255)
+def test_samples_like_the_images_are_at_distance_0_and_as_diverse(uniform):
+    found = measure_samples(lambda n, rng: rng.random((n, 5)), uniform, seed=0)
+    assert abs(found.distance) < 4 * found.deviation
+    assert found.diversity == pytest.approx(1, abs=0.05)
+
+
+def test_other_samples_are_further_away_and_alike_ones_less_diverse(uniform):
+    half = measure_samples(lambda n, rng: rng.random((n, 5)) / 2, uniform, seed=0)
+    same = measure_samples(lambda n, _: np.full((n, 5), 0.5), uniform, seed=0)
+    assert half.distance > 20 * half.deviation
+    assert half.diversity == pytest.approx(0.25, abs=0.02)
+    assert (same.deviation, same.diversity) == (0, 0)
+
+
+def test_sets_of_samples_are_compared_with_the_held_out_images(uniform, monkeypatch):
+    monkeypatch.setattr(evaluation, "MOST_HELD_OUT", 30)
+    drawn = []
+
+    def sample(n, rng):
+        drawn.append(rng.random((n, 5)))
+        return drawn[-1]
+
+    found = measure_samples(sample, uniform, seed=3)
+    images = held_out(uniform, 3)
+    assert [len(one) for one in drawn] == [30] * 10
+    distances = [naive_mmd2(images, one, naive_median(images)) for one in drawn]
+    assert found.distance == pytest.approx(np.mean(distances), rel=1e-6)
+    assert found.deviation == pytest.approx(np.std(distances, ddof=1), rel=1e-6)
+    assert measure_samples(sample, uniform, seed=3) == found
+    assert measure_samples(sample, uniform, seed=4) != found
+
+
+def test_the_floor_is_that_of_as_many_training_images(uniform, monkeypatch):
+    dark = (127 * uniform.train_images).astype(np.uint8)
+    assert abs(measure_real(uniform, 0).distance) < 4 * measure_real(uniform, 0).deviation
+    found = measure_real(replace(uniform, train_images=dark), 0)
+    expected = mmd2(uniform.test_images, dark / 255, naive_median(uniform.test_images))
     assert expected > 0.1
-    assert distance.floor == pytest.approx(expected, rel=0.1)
+    assert found.distance == pytest.approx(expected, rel=0.1)
+    assert found.diversity == pytest.approx(0.25, abs=0.02)
 
-
-def test_the_floor_takes_as_many_training_images_as_there_are_samples(monkeypatch):
     sizes = []
     monkeypatch.setattr(evaluation, "mmd2", lambda x, y, _: sizes.append((len(x), len(y))) or 0)
-    train_images = rng().integers(0, 256, (30, 4), np.uint8)
-    sample_distance(rng().random((20, 4)), rng().random((9, 4)), train_images, rng())
-    assert sizes == [(9, 20)] * (evaluation.FLOOR_DRAWS + 1)
-    sizes.clear()
-    sample_distance(rng().random((50, 4)), rng().random((9, 4)), train_images, rng())
-    assert sizes == [(9, 30)] * evaluation.FLOOR_DRAWS + [(9, 50)]
+    measure_real(uniform, 0)
+    measure_real(replace(uniform, train_images=dark[:9]), 0)
+    assert sizes == [(500, 500)] * 10 + [(500, 9)] * 10
+
+
+def test_all_test_images_are_held_out_or_some_drawn_with_the_seed(uniform, monkeypatch):
+    grey = replace(uniform, test_images=np.arange(250, dtype=np.uint8).reshape(50, 5))
+    np.testing.assert_array_equal(held_out(grey, 0), grey.test_images.astype(np.float32) / 255)
+    monkeypatch.setattr(evaluation, "MOST_HELD_OUT", 300)
+    one, same, other = (held_out(uniform, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    everything = {tuple(image) for image in uniform.test_images}
+    chosen = {tuple(image) for image in one}
+    assert len(chosen) == 300
+    assert chosen < everything
+    assert chosen != {tuple(image) for image in other}
+
+
+def test_samples_are_not_compared_with_images_that_are_all_the_same(uniform):
+    with pytest.raises(InputError, match="same"):
+        measure_real(replace(uniform, test_images=uniform.test_images[:1].repeat(9, axis=0)), 0)
 
 
 # Binary images
@@ -483,7 +524,7 @@ def test_evaluate_agrees_with_the_validation_of_training(runs, data):
     total = result.reconstruction + result.kl + result.log_normalizer
     assert result.elbo == pytest.approx(-total)
     assert result.nll < -result.elbo + 0.05
-    assert result.mmd2 > result.mmd2_floor + 5 * result.mmd2_floor_deviation  # hardly trained
+    assert result.sample_distance > result.floor + 5 * result.floor_deviation  # hardly trained
 
 
 def test_evaluate_puts_the_pieces_together(runs, data):
@@ -491,14 +532,15 @@ def test_evaluate_puts_the_pieces_together(runs, data):
     result = evaluate(run, data, importance_samples=5, images=50, seed=3)
     grey = data.test_images[:50].astype(np.float32) / 255
     binary = binarize(grey)
-    for_elbo, for_nll, for_samples = rng(3).spawn(3)
+    for_elbo, for_nll = rng(3).spawn(2)
     assert result.elbo == elbo(run.vae, binary, for_elbo).elbo
     nll = -importance_sampled_log_likelihood(run.vae, binary, 5, for_nll)
     assert result.nll == pytest.approx(nll.mean(), rel=1e-12)
     assert result.nll_error == pytest.approx(nll.std(ddof=1) / 50**0.5, rel=1e-12)
-    assert result.active_units == active_units(run.vae, binary).count
-    samples = run.vae.sample(50, for_samples)
-    assert result.mmd2 == pytest.approx(mmd2(grey, samples), rel=1e-9)
+    assert result.active_units == active_units(encode(run.vae, binary)[0])
+    samples, real = measure_samples(run.vae.sample, data, seed=3), measure_real(data, seed=3)
+    assert (result.sample_distance, result.sample_deviation, result.diversity) == samples
+    assert (result.floor, result.floor_deviation) == real[:2]
 
 
 def test_the_seed_changes_the_noise_and_not_the_images(runs, data):
@@ -509,7 +551,7 @@ def test_the_seed_changes_the_noise_and_not_the_images(runs, data):
     assert one == same
     assert one.kl == other.kl
     assert one.nll != other.nll
-    assert one.mmd2 != other.mmd2
+    assert one.sample_distance != other.sample_distance
 
 
 def test_a_broken_model_is_an_error(runs, data):
@@ -537,10 +579,11 @@ def test_what_does_not_fit_is_an_error(runs, data):
 
 
 def test_the_table_says_what_the_numbers_stand_for(runs, data):
-    texts = {
-        name: table(evaluate(run, data, importance_samples=1, images=10))
+    results = {
+        name: evaluate(run, data, importance_samples=1, images=10)
         for name, (run, _) in runs.items()
     }
+    texts = {name: table(result) for name, result in results.items()}
     assert "variance 1/2" in texts["mse"]
     assert "(x_dim / 2) log pi      448.73  nats per image" in texts["mse"]
     assert "binarized once (seed 0)" in texts["bce"]
@@ -548,6 +591,12 @@ def test_the_table_says_what_the_numbers_stand_for(runs, data):
     assert "no likelihood" not in texts["bce"]
     assert "without noise" in texts["autoencoder"]
     assert "without noise" not in texts["mse"]
+    result, text = results["mse"], texts["mse"]
+    distance, deviation = f"{result.sample_distance:.4f}", f"{result.sample_deviation:.4f}"
+    floor, floor_deviation = f"{result.floor:.4f}", f"{result.floor_deviation:.4f}"
+    assert re.search(f"sample distance +{distance}  ± {deviation}, ", text)
+    assert re.search(f"of training images +{floor}  ± {floor_deviation}, the floor", text)
+    assert re.search(f"diversity +{result.diversity:.4f}  of samples", text)
 
 
 # The command

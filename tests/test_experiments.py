@@ -12,9 +12,10 @@ import pytest
 from numpyvae import Config, experiments, latent, load_dataset, training
 from numpyvae.checkpoint import Run
 from numpyvae.cli import main
-from numpyvae.data import Dataset, as_floats
+from numpyvae.data import as_floats
 from numpyvae.errors import InputError
-from numpyvae.experiments import Measurement, Samples, measure, measure_samples, trend
+from numpyvae.evaluation import Samples, measure_real
+from numpyvae.experiments import Measurement, measure, trend
 
 
 @pytest.fixture
@@ -139,32 +140,6 @@ def test_edges_are_differences_between_neighbours():
     assert experiments.edges(images, (2, 3)) == (1 + 4) + (0 + 1 + 9)
     assert experiments.edges(images, (1, 6)) == 1 + 4 + 9
     assert experiments.edges(np.ones((4, 6)), (3, 2)) == 0
-
-
-def test_samples_like_the_images_are_at_distance_0_and_as_diverse():
-    images = np.random.default_rng(0).random((400, 5))
-    found = measure_samples(lambda n, rng: rng.random((n, 5)), images, seed=0)
-    assert abs(found.distance) < 4 * found.deviation
-    assert found.diversity == pytest.approx(1, abs=0.05)
-
-
-def test_other_samples_are_further_away_and_alike_ones_less_diverse():
-    images = np.random.default_rng(0).random((400, 5))
-    half = measure_samples(lambda n, rng: rng.random((n, 5)) / 2, images, seed=0)
-    same = measure_samples(lambda n, _: np.full((n, 5), 0.5), images, seed=0)
-    assert half.distance > 20 * half.deviation
-    assert half.diversity == pytest.approx(0.25, abs=0.02)
-    assert (same.deviation, same.diversity) == (0, 0)
-
-
-def test_the_floor_is_that_of_training_images(tiny):
-    images = np.random.default_rng(0).random((600, 5)).astype(np.float32)
-    data = Dataset("random", images[:400], None, images[400:], None, (1, 5))
-    assert experiments.measure_real(data, 0).diversity == pytest.approx(1, abs=0.05)
-    shifted = replace(data, train_images=images[:400] / 2)
-    assert experiments.measure_real(shifted, 0).diversity == pytest.approx(0.25, abs=0.02)
-    with pytest.raises(InputError, match="same"):
-        experiments.measure_real(replace(data, test_images=images[:1].repeat(9, axis=0)), 0)
 
 
 def test_gaussians_are_fitted_to_the_codes(run, tiny):
@@ -391,7 +366,7 @@ def test_beta_from_end_to_end(config, tmp_path):
     report = assert_report(out, "beta", config, results)
     assert "--values 0.5 5" in report
     assert all(finding in report for finding in experiments.beta_findings(
-        results, experiments.measure_real(data, 0)
+        results, measure_real(data, 0)
     ))  # fmt: skip
     runs = {value: training.open_run(out / f"beta-{value:g}") for value in results}
     assert {value: run.config for value, run in runs.items()} == {
