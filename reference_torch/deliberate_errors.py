@@ -54,18 +54,27 @@ class DeliberateError:
     def applied(self) -> Iterator[None]:
         """While this lasts, numpyvae has the error."""
         with ExitStack() as stack:
-            for function in dict.fromkeys(change.function for change in self.changes):
-                changes = [change for change in self.changes if change.function is function]
+            for function, (_, wrong_source) in self.sources().items():
                 owner: Any = sys.modules[function.__module__]
                 for part in function.__qualname__.split(".")[:-1]:
                     owner = getattr(owner, part)
-                wrong = _rewritten(function, changes)
+                namespace: dict[str, Any] = {}
+                exec(wrong_source, function.__globals__, namespace)
+                wrong = namespace[function.__name__]
                 stack.enter_context(patch.object(owner, function.__name__, wrong))
             yield
 
+    def sources(self) -> dict[Callable[..., Any], tuple[str, str]]:
+        """The right and the wrong source text of each function that the error changes."""
+        sources = {}
+        for function in dict.fromkeys(change.function for change in self.changes):
+            changes = [change for change in self.changes if change.function is function]
+            right = textwrap.dedent(getsource(function))
+            sources[function] = right, _rewritten(function, right, changes)
+        return sources
 
-def _rewritten(function: Callable[..., Any], changes: list[Change]) -> Callable[..., Any]:
-    source = textwrap.dedent(getsource(function))
+
+def _rewritten(function: Callable[..., Any], source: str, changes: list[Change]) -> str:
     for _, *texts in changes:
         first_line = texts[0].split("\n")[0]
         before = source[: source.find(first_line)].split("\n")[-1]
@@ -73,9 +82,7 @@ def _rewritten(function: Callable[..., Any], changes: list[Change]) -> Callable[
         right, wrong = (text.replace("\n", f"\n{indent}") for text in texts)
         assert source.count(right) == 1, f"{function.__qualname__} should contain once: {right}"
         source = source.replace(right, wrong)
-    namespace: dict[str, Any] = {}
-    exec(source, function.__globals__, namespace)
-    return namespace[function.__name__]
+    return source
 
 
 def _layers(*names: str) -> tuple[str, ...]:

@@ -1,0 +1,141 @@
+"""Write it yourself: the backward pass of a variational autoencoder, by hand, in NumPy.
+
+Copy this file, fill in the functions from top to bottom, and have them graded as often as you like:
+
+    python -m reference_torch grade FILE
+
+docs/exercises.md says how to work; a number such as (B2) is that of an equation in
+docs/backward.md, (A1) one in docs/adam.md. Some rules hold everywhere:
+
+- Return new arrays and leave the arguments as they are. (The last exercise is different.)
+- A gradient has the shape and the dtype of what it is the gradient of.
+- L is the loss: summed over pixels or latent units, and summed over the B images of the batch.
+- grad_y stands for dL/dy.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np  # noqa: F401  # for your lines
+
+from numpyvae.functional import Array
+
+# Part 1: one operation at a time
+
+
+def linear_backward_parameters(grad_y: Array, x: Array) -> tuple[Array, Array]:
+    """dL/dW (B2) and dL/db (B3), where y = x Wᵀ + b. (B1)
+
+    Shapes: grad_y (B, out), x (B, in); returns (out, in) and (out,).
+    """
+    raise NotImplementedError
+
+
+def linear_backward_input(grad_y: Array, weight: Array) -> Array:
+    """dL/dx (B4), where y = x Wᵀ + b and weight is W.
+
+    Shapes: grad_y (B, out), weight (out, in); returns (B, in).
+    """
+    raise NotImplementedError
+
+
+def relu_backward(grad_y: Array, y: Array) -> Array:
+    """dL/dx (B6), where y = max(x, 0). (B5)
+
+    You are given y, not x. Shapes: all (B, n).
+    """
+    raise NotImplementedError
+
+
+def sigmoid_backward(grad_y: Array, y: Array) -> Array:
+    """dL/da (B8), where y = 1 / (1 + exp(-a)). (B7)
+
+    You are given y, not a. Shapes: all (B, n).
+    """
+    raise NotImplementedError
+
+
+def squared_error_backward(y: Array, x: Array) -> Array:
+    """dL/dy (B9), where L is the sum of (y - x)² (M3) over pixels and images.
+
+    Shapes: all (B, n).
+    """
+    raise NotImplementedError
+
+
+def bernoulli_cross_entropy_backward(logits: Array, x: Array) -> Array:
+    """dL/dlogits (B10), where L is the sum of the cross-entropy over pixels and images.
+
+    With a = logits, a pixel costs log(1 + exp(a)) - x a. (M4) Shapes: all (B, n).
+    """
+    raise NotImplementedError
+
+
+def reparameterize_backward(grad_z: Array, log_var: Array, eps: Array) -> tuple[Array, Array]:
+    """dL/dmean (B11) and dL/dlog_var (B12), where z = mean + exp(log_var / 2) eps. (M1)
+
+    Shapes: all (B, z).
+    """
+    raise NotImplementedError
+
+
+def kl_divergence_backward(grad_kl: float, mean: Array, log_var: Array) -> tuple[Array, Array]:
+    """dL/dmean (B13) and dL/dlog_var (B14), where KL is the KL divergence of each image. (M2)
+
+    That is 1/2 of the sum of mean² + exp(log_var) - 1 - log_var over the latent units. grad_kl
+    is dL/dKL, one number, the same for all images.
+    Shapes: mean and log_var (B, z); returns (B, z) twice.
+    """
+    raise NotImplementedError
+
+
+# Part 2: the whole model
+
+
+def backward(
+    w: Mapping[str, Array],
+    a: Mapping[str, Array],
+    x: Array,
+    eps: Array,
+    beta: float,
+    reconstruction: str,
+) -> dict[str, Array]:
+    """d total / d parameter, by the parameter's name, for the model of docs/model.md.
+
+    Call the functions above: the grader puts right ones in their place, so that a mistake of
+    theirs is not counted here again. Two gradients that meet are added: (B15), (B16), (B17).
+
+    Args:
+        w: the parameters: "encoder1.weight", "encoder1.bias", and so on for the layers encoder1,
+            encoder2, mean, log_var, decoder1, decoder2, decoder3.
+        a: what the forward pass left behind: "h1", "h2", "mean", "log_var", "z", "h3", "h4",
+            "logits", and "y" where the reconstruction is "mse".
+        x, eps, beta: images (B, x_dim), noise (B, z_dim), and the weight of the KL divergence.
+        reconstruction: "mse" for the squared error, "bce" for the cross-entropy.
+
+    Returns: an array of the parameter's shape for each name in w.
+    """
+    raise NotImplementedError
+
+
+# Part 3: Adam
+
+
+def adam_step(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    t: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """One step of Adam with decoupled weight decay, written into p: (A7) or the paper's formulas.
+
+    This one changes p, m and v in place and returns nothing. t counts the steps from 1. m and v
+    are as you left them the step before, and zeros before the first. Only p is graded, so keep
+    the paper's averages in them or the sums (A1) and (A2), as you like.
+    Shapes: p, g, m and v (n,).
+    """
+    raise NotImplementedError

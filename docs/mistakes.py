@@ -1,0 +1,409 @@
+"""Measures and draws the page of mistakes, from reference_torch/deliberate_errors.py.
+
+    python docs/mistakes.py
+
+trains the same network with each deliberate error, one after the other (some minutes), draws the
+pictures, and writes the parts of mistakes.md that stand between comments "generated" and "end".
+"""
+
+import difflib
+import io
+import re
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from numpyvae import VAE, Adam, Config, load_dataset
+from numpyvae import figures as style
+from numpyvae.checkpoint import Run
+from numpyvae.data import as_floats
+from numpyvae.functional import Array
+from numpyvae.latent import reconstruct
+from numpyvae.training import NumpyTrainer, sample_latents, visits
+from reference_torch.deliberate_errors import ERRORS, DeliberateError
+from reference_torch.gradcheck import gradcheck, with_dtype
+from reference_torch.parity import compare_adam
+
+DOCS = Path(__file__).parent
+PICTURES = DOCS / "pictures"
+EPOCHS = 25
+SEEDS = (0, 1, 2)  # of right runs: how much a loss varies without any mistake
+# Square layers, so that a transposition fits; a beta that is not 1, so that it can be forgotten
+SETTINGS: dict[str, Any] = {"epochs": EPOCHS, "hidden": (256, 256), "z_dim": 20, "beta": 0.5}
+CHECKED = 64  # test images for which gradients are compared
+ADAM_STEPS = 20
+EXHIBITS = {
+    "noise drawn anew in the backward pass": "mistake-noise.png",
+    "exp(log_var) as the standard deviation": "mistake-variance.png",
+    "mean instead of sum in the squared error": "mistake-mean.png",
+    "the KL's path into mean forgotten": "mistake-kl.png",
+}
+DATA = load_dataset("digits")
+
+
+class Training(NamedTuple):
+    """Validation losses per image: as the program shows them, and as right code measures them."""
+
+    run: Run
+    shown: list[float]
+    true: list[float]
+
+
+class Check(NamedTuple):
+    """What finds an error: the worst arrays of each comparison, or None where all agree."""
+
+    loss: tuple[str, float] | None
+    gradient: tuple[str, float] | None  # with autograd
+    differences: tuple[str, float] | None  # with finite differences
+    adam: tuple[str, float] | None
+
+
+def main() -> None:
+    trainings = {error.name: train(error) for error in ERRORS}
+    checks = {error.name: check(error) for error in ERRORS}
+    draw_all(trainings)
+    for error in ERRORS:
+        if error.name in EXHIBITS:
+            draw_exhibit(error, trainings[error.name])
+    parts = {
+        "settings": settings(),
+        "summary": summary(trainings, checks),
+        "table": table(trainings, checks),
+        "lines": "\n".join(lines(error) for error in ERRORS),
+    }
+    for name in EXHIBITS:
+        error = next(error for error in ERRORS if error.name == name)
+        parts[EXHIBITS[name]] = exhibit(error, trainings[name], checks[name])
+    page = DOCS / "mistakes.md"
+    page.write_text(filled(page.read_text(), parts))
+
+
+# Training
+
+
+def train(error: DeliberateError) -> Training:
+    with error.applied():
+        run = start(error.reconstruction)
+    np.random.seed(0)  # noqa: NPY002  # for the error that draws its own noise
+    trainer = NumpyTrainer(run, DATA)
+    shown, true = [], []
+    for _ in range(EPOCHS):
+        with error.applied():
+            trainer.train_epoch(lambda _: None)
+            shown.append(trainer.validate()["loss"])
+        true.append(trainer.validate()["loss"])
+    print(f"{error.name}: {shown[-1]:.2f}, {true[-1]:.2f}", flush=True)
+    return Training(run, shown, true)
+
+
+@cache
+def right(reconstruction: str, seed: int = 0) -> Training:
+    run = start(reconstruction, seed)
+    trainer = NumpyTrainer(run, DATA)
+    losses = []
+    for _ in range(EPOCHS):
+        trainer.train_epoch(lambda _: None)
+        losses.append(trainer.validate()["loss"])
+    print(f"right, {reconstruction}, seed {seed}: {losses[-1]:.2f}", flush=True)
+    return Training(run, losses, losses)
+
+
+def start(reconstruction: str, seed: int = 0) -> Run:
+    config = Config(**SETTINGS, reconstruction=reconstruction, seed=seed)
+    return Run.start(config, DATA.image_shape)
+
+
+def knows_nothing(reconstruction: str) -> float:
+    """The loss of a model that draws the average training image always, at a KL of 0."""
+    mean = as_floats(DATA.train_images, np.float64).mean(0).clip(1e-6, 1 - 1e-6)
+    x = as_floats(DATA.test_images, np.float64)
+    if reconstruction == "bce":
+        return float(-(x * np.log(mean) + (1 - x) * np.log(1 - mean)).sum(1).mean())
+    return float(np.square(x - mean).sum(1).mean())
+
+
+# Checking: the network that the right code trained, in float64
+
+
+def check(error: DeliberateError) -> Check:
+    if error.in_adam:
+        return Check(None, None, None, check_adam(error))
+    vae = with_dtype(right(error.reconstruction).run.vae, np.float64)
+    rng = np.random.default_rng(1)
+    x = as_floats(DATA.test_images[:CHECKED], np.float64)
+    eps = rng.standard_normal((CHECKED, vae.z_dim))
+    with error.applied():
+        rows = gradcheck(vae, x, eps, SETTINGS["beta"], rng)
+    comparisons = [row.comparison for row in rows if not row.comparison.agrees]
+    losses = [(c.name, c.error) for c in comparisons if not c.numpy.shape]
+    grads = [(c.name, c.error) for c in comparisons if c.numpy.shape]
+    differences = [
+        (row.comparison.name, row.differences.error)
+        for row in rows
+        if row.differences and not row.differences.agrees
+    ]
+    return Check(worst(losses), worst(grads), worst(differences), None)
+
+
+def check_adam(error: DeliberateError) -> tuple[str, float] | None:
+    """The parameters after some steps along gradients of real minibatches."""
+    run = right("mse").run
+    vae = with_dtype(run.vae, np.float64)
+
+    def gradients():
+        rng = np.random.default_rng(1)
+        for x, eps in islice(visits(DATA.train_images, run.config, rng, shuffled=True), ADAM_STEPS):
+            vae.forward(x.astype(np.float64), eps.astype(np.float64), run.config.beta)
+            yield vae.backward()
+
+    moved = with_dtype(run.vae, np.float64)
+    adam = Adam(moved.parameters, lr=run.config.lr, weight_decay=run.config.weight_decay)
+    with error.applied():
+        comparisons = compare_adam(adam, gradients())
+    return worst([(c.name, c.error) for c in comparisons if not c.agrees])
+
+
+def worst(errors: list[tuple[str, float]]) -> tuple[str, float] | None:
+    return max(errors, key=lambda error: error[1], default=None)
+
+
+# The page
+
+
+def settings() -> str:
+    losses = [right("mse", seed).true[-1] for seed in SEEDS]
+    return (
+        f"All runs: the embedded digits, 784-256-256-{SETTINGS['z_dim']} and back, beta "
+        f"{SETTINGS['beta']:g}, otherwise the defaults, {EPOCHS} epochs. The right code ends at a "
+        f"validation loss of {losses[0]:.2f} per image; with other seeds at "
+        f"{' and '.join(f'{loss:.2f}' for loss in losses[1:])}. A model that has learned nothing "
+        f"but the average image has {knows_nothing('mse'):.2f}. With the cross-entropy, which one "
+        f"of the mistakes needs, the right code ends at {right('bce').true[-1]:.2f}, and the "
+        f"average image has {knows_nothing('bce'):.2f}."
+    )
+
+
+def summary(trainings: dict[str, Training], checks: dict[str, Check]) -> str:
+    """How many mistakes train well, which do not, and which check would miss what."""
+    share = {error.name: learned(error, trainings[error.name]) for error in ERRORS}
+    worst_seed = max(right("mse", seed).true[-1] for seed in SEEDS)
+    hidden = [
+        error
+        for error in ERRORS
+        if error.reconstruction == "mse" and trainings[error.name].true[-1] <= worst_seed
+    ]
+    useless = [error for error in ERRORS if share[error.name] < 0]
+    unseen = [error for error in ERRORS if error.consistent]
+    in_losses = [error for error in ERRORS if checks[error.name].loss]
+    well = sum(part >= 0.9 for part in share.values())
+    return (
+        f"- **Of {len(ERRORS)} mistakes, {well} learn at least 90 % of what the right code "
+        f"learns.** {len(hidden)} end no higher than the worst of the {len(SEEDS)} right runs, so "
+        "that another seed makes more of a difference than the mistake. No one would find these "
+        "by looking at a loss curve.\n"
+        f"- **Not all mistakes train.** {len(useless)} end worse than the average image: "
+        f"{numbered(useless)}.\n"
+        "- **A gradient check alone is not enough.** Finite differences are content with "
+        f"{len(unseen)}, because the gradient fits the wrong loss: {numbered(unseen)}.\n"
+        f"- **Comparing losses alone is not enough, either.** It finds {len(in_losses)} and "
+        f"misses {len(ERRORS) - len(in_losses)}. Both together, against a second implementation, "
+        "find all."
+    )
+
+
+def numbered(errors: list[DeliberateError]) -> str:
+    return ", ".join(f"{error.name} ({ERRORS.index(error) + 1})" for error in errors)
+
+
+def learned(error: DeliberateError, training: Training) -> float:
+    """How much of what the right code learns beyond the average image is learned here, too."""
+    nothing, all_of_it = knows_nothing(error.reconstruction), right(error.reconstruction).true[-1]
+    return (nothing - training.true[-1]) / (nothing - all_of_it)
+
+
+def table(trainings: dict[str, Training], checks: dict[str, Check]) -> str:
+    rows = [
+        "| | mistake | loss shown | true loss | learned | worst error | seen in |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for number, error in enumerate(ERRORS, 1):
+        training, found = trainings[error.name], checks[error.name]
+        against_torch = [part for part in (found.loss, found.gradient, found.adam) if part]
+        names = ("losses", "gradients", "differences", "parameters")
+        cells = [
+            str(number),
+            error.name,
+            f"{training.shown[-1]:.2f}",
+            f"{training.true[-1]:.2f}",
+            f"{100 * learned(error, training):.0f}\N{NO-BREAK SPACE}%",
+            by(worst(against_torch)),
+            ", ".join(name for name, part in zip(names, found, strict=True) if part),
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def by(found: tuple[str, float] | None) -> str:
+    """The worst array and its error, by norm, relative to the reference."""
+    if found is None:
+        return "agree"
+    name, error = found
+    percent = 100 * error
+    digits = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+    return f"`{name}` {digits}\N{NO-BREAK SPACE}%"
+
+
+def lines(error: DeliberateError) -> str:
+    """An error's explanation, and its wrong lines beside the right ones."""
+    number = ERRORS.index(error) + 1
+    public = " Published, or a known pitfall." if error.public else ""
+    return f"**{number}. {error.name}.** {error.explanation}{public}\n\n{difference(error)}\n"
+
+
+def difference(error: DeliberateError) -> str:
+    text = ["```diff"]
+    for function, (right_source, wrong_source) in error.sources().items():
+        text.append(f"  # {function.__qualname__}")
+        changed = difflib.ndiff(wrong_source.splitlines(), right_source.splitlines())
+        lines = [line for line in changed if line[0] in "-+"]
+        indent = min(len(line[2:]) - len(line[2:].lstrip()) for line in lines if line[2:].strip())
+        text += [line[:2] + line[2 + indent :] for line in lines if line[2:].strip()]
+    return "\n".join([*text, "```"])
+
+
+def exhibit(error: DeliberateError, training: Training, found: Check) -> str:
+    shown, true = training.shown[-1], training.true[-1]
+    best = right(error.reconstruction).true[-1]
+    loss = f"It ends at a loss of {shown:.2f}; the right code at {best:.2f}."
+    if abs(shown - true) > 0.005:
+        loss += f" Measured by the right code, it is {true:.2f}."
+    return (
+        f"{difference(error)}\n\n"
+        f"![Validation loss and images, right and with this mistake](pictures/"
+        f"{EXHIBITS[error.name]})\n\n"
+        f"{loss} The checks: losses {by(found.loss)}; gradients against autograd "
+        f"{by(found.gradient)}; gradients against finite differences {by(found.differences)}."
+    )
+
+
+def filled(page: str, parts: dict[str, str]) -> str:
+    """The page with its generated parts replaced.
+
+    Raises:
+        ValueError: it has no place for one of them.
+    """
+    for name, text in parts.items():
+        place = re.compile(
+            rf"(<!-- generated: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL
+        )
+        page, count = place.subn(lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page)
+        if count != 1:
+            raise ValueError(f"{count} places for {name} in the page, and there should be one")
+    return page
+
+
+# Pictures
+
+RIGHT = {"color": style.GREY, "linewidth": 2.5}
+SHOWN = {"color": style.ORANGE, "linewidth": 1.2}
+TRUE = {"color": style.BLUE, "linewidth": 1.2, "linestyle": ":"}
+
+
+def draw_all(trainings: dict[str, Training]) -> None:
+    columns = 5
+    rows = -(-len(ERRORS) // columns)
+    figure = Figure(figsize=(9, 1.45 * rows), dpi=style.DPI, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    handles: list[Line2D] = []
+    for number, (axes, error) in enumerate(zip(panels, ERRORS, strict=False), 1):
+        lines = draw_curves(axes, error, trainings[error.name])
+        handles = max(handles, lines, key=len)
+        axes.set_title(f"{number}", fontsize=style.FONT_SIZE, loc="left", pad=3)
+        axes.set_xticks([])
+    for axes in panels[len(ERRORS) :]:
+        axes.axis("off")
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=style.FONT_SIZE)
+    save(figure, "mistakes.png")
+
+
+def draw_curves(axes: Axes, error: DeliberateError, training: Training) -> list[Line2D]:
+    """Losses over the epochs; returns the lines, for a legend."""
+    epochs = np.arange(1, EPOCHS + 1)
+    best, shown, true = right(error.reconstruction).true, training.shown, training.true
+    other_scale = max(shown) < min(best) / 10
+    mine = axes.twinx() if other_scale else axes
+    (right_line,) = axes.plot(epochs, best, **RIGHT, label="right")
+    (line,) = mine.plot(epochs, shown, **SHOWN, label="with the mistake, as shown")
+    lines = [right_line, line]
+    if not np.allclose(shown, true):
+        lines += axes.plot(epochs, true, **TRUE, label="with the mistake, measured by right code")
+    # The first epoch, far above the others, may lie outside, and so may a loss that explodes
+    curves = [best, true] if other_scale else [best, true, shown]
+    low, high = min(map(min, curves)), max(max(curve[1:]) for curve in curves)
+    high = min(high, 20 * best[1])
+    margin = 0.08 * (high - low)
+    axes.set_ylim(low - margin, high + margin)
+    if other_scale:
+        mine.set_ylim(0, 1.05 * max(shown))
+        mine.tick_params("y", colors=style.ORANGE, labelsize=style.FONT_SIZE - 2)
+        mine.spines["top"].set_visible(False)
+    axes.tick_params(labelsize=style.FONT_SIZE - 2)
+    axes.spines[["top", "right"]].set_visible(False)
+    return lines
+
+
+def draw_exhibit(error: DeliberateError, training: Training) -> None:
+    """Loss curves beside reconstructions and samples, of the right code and of the wrong."""
+    figure = Figure(figsize=(9, 3.6), dpi=style.DPI, layout="constrained")
+    left, right_side = figure.subfigures(1, 2, width_ratios=[3, 4])
+    axes = left.subplots()
+    lines = draw_curves(axes, error, training)
+    left.legend(handles=lines, loc="outside lower center", fontsize=style.FONT_SIZE - 1)
+    axes.set_xlabel("epoch", fontsize=style.FONT_SIZE)
+    axes.set_title("Validation loss per image", fontsize=style.FONT_SIZE, loc="left")
+
+    images = DATA.test_images[:8]
+    with error.applied():
+        wrong_rows = rows_of(training.run.vae, training.run.config, images)
+    right_run = right(error.reconstruction).run
+    right_rows = rows_of(right_run.vae, right_run.config, images)
+    rows = {
+        "test images": as_floats(images),
+        "right: reconstructed": right_rows[0],
+        "mistake: reconstructed": wrong_rows[0],
+        "right: samples": right_rows[1],
+        "mistake: samples": wrong_rows[1],
+    }
+    for axes, (title, pixels) in zip(right_side.subplots(5, 1), rows.items(), strict=True):
+        strip = pixels.reshape(-1, *DATA.image_shape).transpose(1, 0, 2)
+        axes.imshow(strip.reshape(DATA.image_shape[0], -1), cmap="gray", vmin=0, vmax=1)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_ylabel(
+            title, fontsize=style.FONT_SIZE - 1, rotation=0, ha="right", va="center", labelpad=4
+        )
+    save(figure, EXHIBITS[error.name])
+
+
+def rows_of(vae: VAE, config: Config, images: Array) -> tuple[Array, Array]:
+    """Images decoded from their posterior means, and new ones from the prior."""
+    return reconstruct(vae, as_floats(images)), vae.decode(sample_latents(config, len(images)))
+
+
+def save(figure: Figure, name: str) -> None:
+    """As a PNG with a palette: a third of the bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    picture = Image.open(stream).convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE)
+    picture.save(PICTURES / name, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
