@@ -64,10 +64,11 @@ def block_formula(translator: SphinxTranslator, node: nodes.math_block) -> None:
 
 
 def list_pages(_app: Sphinx, page: str, source: list[str]) -> None:
-    """The pages that index.md links to, in its order, are the navigation."""
-    if page == "index":
-        pages = re.findall(r"\]\((\w+)\.md\)", source[0])
-        source[0] += "\n\n```{toctree}\n:hidden:\n" + "\n".join(dict.fromkeys(pages)) + "\n```\n"
+    """What index.md and experiments.md list, in their order, is the navigation."""
+    listed = {"index": r"\]\((\w+)\.md\)", "experiments": r"\]\((experiments/[\w/-]+)\.md\)"}
+    if page in listed:
+        pages = dict.fromkeys(re.findall(listed[page], source[0]))
+        source[0] += "\n\n```{toctree}\n:hidden:\n" + "\n".join(pages) + "\n```\n"
 
 
 def link_equations(app: Sphinx, doctree: nodes.document, page: str) -> None:

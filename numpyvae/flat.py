@@ -4,16 +4,17 @@ from collections.abc import Iterator, Mapping
 from math import prod
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from .functional import Array
 
 
 class FlatArrays(Mapping[str, Array]):
-    """A read-only mapping from names to arrays that all lie in one vector, ``flat``, in order.
+    """A mapping from names to arrays that all lie in one vector, ``flat``, in order.
 
-    The arrays are views: writing into one writes into ``flat`` and the other way round. Adam and
-    checkpoints work on ``flat``; the mathematics uses the names.
+    The arrays are views: writing into one writes into ``flat`` and the other way round. Assigning
+    to a name copies into its array, so ``arrays[name] -= step`` works. Adam and checkpoints use
+    ``flat``, the mathematics the names.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: DTypeLike) -> None:
@@ -27,6 +28,9 @@ class FlatArrays(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         return self._views[name]
+
+    def __setitem__(self, name: str, values: ArrayLike) -> None:
+        self._views[name][...] = values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)

@@ -108,6 +108,7 @@ def test_commands_are_understood(page, monkeypatch):
             program, *arguments = arguments[1:]
         if program in ("numpyvae", "reference_torch"):
             monkeypatch.setattr(sys, "argv", [program, *arguments])
+            monkeypatch.delitem(sys.modules, f"{program}.__main__", raising=False)
             with pytest.raises(SystemExit) as stop, contextlib.redirect_stdout(io.StringIO()):
                 runpy.run_module(program, run_name="__main__")
             assert stop.value.code in (0, None), command

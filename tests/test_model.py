@@ -423,3 +423,21 @@ def test_sizes_may_be_numpy_integers_but_no_booleans():
 def test_a_list_or_an_empty_batch_is_named(x):
     with pytest.raises(ValueError, match="x must be float32"):
         numpyvae.VAE(4, 3, 3, 2).forward(x, np.zeros((0, 2), np.float32))
+
+
+def test_parameters_can_be_assigned_and_changed_by_name():
+    """As in plain gradient descent, by hand."""
+    vae = numpyvae.VAE(4, 3, 3, 2)
+    flat = vae.parameters.flat
+    before = flat.copy()
+    for name in vae.parameters:
+        vae.parameters[name] -= np.float32(1)
+    np.testing.assert_array_equal(flat, before - 1)
+    vae.parameters["mean.bias"] = [1, 2]
+    assert vae.parameters.flat is flat
+    np.testing.assert_array_equal(vae.parameters["mean.bias"], [1, 2])
+    assert list(flat).count(2) == 1
+    with pytest.raises(KeyError):
+        vae.parameters["nothing"] = 0
+    with pytest.raises(ValueError, match="broadcast"):
+        vae.parameters["mean.bias"] = [1, 2, 3]
