@@ -280,8 +280,6 @@ def test_assigning_in_place_is_seen_by_forward():
     for name, parameter in other.parameters.items():
         vae.parameters[name][...] = parameter
     assert vae.forward(x, eps) == other.forward(x, eps) != before
-    with pytest.raises(TypeError):
-        vae.parameters["mean.bias"] = np.zeros(3)
 
 
 @pytest.mark.parametrize("arrays", ["parameters", "gradients"])
