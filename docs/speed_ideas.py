@@ -15,7 +15,7 @@ import numpy as np
 from numpyvae import VAE, Adam, functional, optim
 from reference_torch.bench import Sizes, medians
 
-BLOCKS = (16, 32, 128, 2048)  # Ki elements, beside the 64 of optim.BLOCK
+BLOCKS = (16, 64, 128, 2048)  # Ki elements, beside the 32 of optim.BLOCK
 
 
 def tanh_sigmoid(a, out=None):
