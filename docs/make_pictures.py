@@ -2,8 +2,8 @@
 
     python docs/make_pictures.py
 
-It trains the default model on the embedded digits, and twice beside its PyTorch twin: about a
-minute in all. The
+It trains the default model on the embedded digits, and twice beside its PyTorch twin: a few
+minutes in all. The
 pictures go into docs/pictures. Where a page has the comment
 
     <!-- output: COMMAND -->
@@ -33,7 +33,7 @@ from reference_torch import __main__ as reference_torch
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 DARK_GREY = "#777777"
-OUTPUT = re.compile(r"<!-- output: (.+) -->\n```text\n.*?```\n", re.DOTALL)
+OUTPUT = re.compile(r"<!-- output: ([^\n]+) -->\n```text\n.*?```\n", re.DOTALL)
 
 
 def main() -> None:
