@@ -97,8 +97,10 @@ def test_commands_are_understood(page, monkeypatch):
     for module in list(sys.modules.values()):
         if getattr(module, "execute", None) is cli.execute:
             monkeypatch.setattr(module, "execute", parse_only)
-    lines = [line for _, text, _ in blocks(page, "console", "sh") for line in text.splitlines()]
-    commands = [part for line in lines if line[:2] == "$ " for part in line[2:].split(" && ")]
+    lines = [line for _, text, _ in blocks(page, "sh") for line in text.splitlines()]
+    in_console = [line for _, text, _ in blocks(page, "console") for line in text.splitlines()]
+    lines += [line[2:] for line in in_console if line[:2] == "$ "]
+    commands = [part for line in lines for part in line.split(" && ")]
     commands += re.findall(r"<!-- output: (.+) -->", page.read_text())
     commands += re.findall(r"`((?:numpyvae|python -m reference_torch) [^`\n]+)`", page.read_text())
     for command in commands:
