@@ -1,12 +1,19 @@
 """The command ``python -m reference_torch``."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from numpyvae.cli import Parser, add_train_arguments, execute, run_train
 
-from . import bench, compare, gradcheck, grade
+try:
+    from . import bench, compare, gradcheck, grade
+except ModuleNotFoundError as error:
+    if error.name not in ("torch", "threadpoolctl"):
+        raise
+    print(f"reference_torch needs {error.name}: pip install '.[torch]' brings it", file=sys.stderr)
+    raise SystemExit(2) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

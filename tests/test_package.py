@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
 import numpyvae
+import reference_torch
 
 
 def test_importing_loads_only_what_it_needs():
@@ -18,3 +21,20 @@ def test_all_public_names_exist():
     assert {"VAE", "Adam", "Loss", "load_dataset"} <= set(numpyvae.__all__)
     for name in numpyvae.__all__:
         assert getattr(numpyvae, name) is not None
+
+
+@pytest.mark.parametrize("missing", ["torch", "threadpoolctl"])
+def test_without_pytorch_the_command_says_what_is_missing(missing):
+    code = (
+        f"import sys, runpy; sys.modules[{missing!r}] = None\n"
+        "runpy.run_module('reference_torch', run_name='__main__')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr == f"reference_torch needs {missing}: pip install '.[torch]' brings it\n"
+
+
+def test_the_twin_is_where_one_looks_for_it():
+    assert reference_torch.TorchVAE is reference_torch.model.TorchVAE
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        reference_torch.nothing  # noqa: B018
