@@ -204,8 +204,8 @@ def _start(run: Run, folder: Path) -> None:
     if (folder / CHECKPOINT).exists():
         raise InputError(f"{folder} holds a run already: --resume goes on with it, or give another")
     make_folder(folder / "samples")
-    write_text(folder / "config.json", json.dumps(asdict(run.config), indent=2) + "\n")
     save_checkpoint(folder / CHECKPOINT, run)
+    _write_texts(run, folder)
 
 
 def open_run(folder: StrPath) -> Run:
@@ -235,16 +235,23 @@ def _resume(folder: Path, config: Config, data: Dataset) -> Run:
         )
     run.config = config
     make_folder(folder / "samples")
+    _write_texts(run, folder)
     return run
 
 
 def _keep(run: Run, folder: Path) -> None:
-    """Writes what the epoch just finished leaves in the run folder, the checkpoint last."""
+    """Writes what the epoch just finished leaves in the run folder."""
     from . import figures
 
     samples = run.vae.decode(sample_latents(run.config))
     figures.image_grid(samples, run.image_shape, _samples_path(folder, len(run.history)))
     save_checkpoint(folder / CHECKPOINT, run)
+    _write_texts(run, folder)
+
+
+def _write_texts(run: Run, folder: Path) -> None:
+    """Writes what the checkpoint holds of settings and history again, for people to read."""
+    write_text(folder / "config.json", json.dumps(asdict(run.config), indent=2) + "\n")
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

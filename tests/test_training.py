@@ -130,6 +130,15 @@ def test_ctrl_c_keeps_the_last_finished_epoch_and_the_run_can_go_on(tiny, tiny_c
     assert_same_run(resumed, train(tiny_config, tiny))
 
 
+def test_resuming_mends_texts_that_a_kill_left_behind_the_checkpoint(tiny, tiny_config, tmp_path):
+    train(replace(tiny_config, epochs=2), tiny, tmp_path)
+    (tmp_path / "history.csv").unlink()
+    run = train(replace(tiny_config, epochs=2), tiny, tmp_path, resume=True)
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 1 + len(run.history) == 3
+    train(tiny_config, tiny, tmp_path, resume=True)
+    assert json.loads((tmp_path / "config.json").read_text())["epochs"] == 3
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_epoch(
     tiny, tiny_config, tmp_path
 ):
