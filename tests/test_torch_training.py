@@ -69,23 +69,32 @@ def test_training_on_the_device_learns_and_is_deterministic(tiny, tiny_config, d
     assert a.history[-1]["val_loss"] == pytest.approx(ours.history[-1]["val_loss"], rel=0.1)
 
 
-def test_every_image_is_visited_once_with_noise_of_its_own(tiny, tiny_config, monkeypatch):
+def test_every_epoch_visits_every_image_once_in_a_new_order_with_new_noise_and_pixels(
+    tiny, tiny_config, monkeypatch
+):
     """On the CPU: a recorded graph does not call Python again."""
-    seen = []
-    forward = DeviceTrainer._step
+    epochs = []
+    step = DeviceTrainer._step
 
     def spy(self, size):
-        start = int(self.position)
-        seen.append((self.order[start : start + size].tolist(), self.noise.numpy()))
-        forward(self, size)
+        if self.position == 0:
+            epochs.append((self.order.tolist(), self.noise.numpy().copy(), self.visited.clone()))
+        step(self, size)
+        assert self.position in (16, 32, 40)
 
     monkeypatch.setattr(DeviceTrainer, "_step", spy)
-    train(replace(tiny_config, epochs=1), tiny, make_trainer=on("cpu"))
-    assert sorted(i for order, _ in seen for i in order) == list(range(40))
-    assert [len(order) for order, _ in seen] == [16, 16, 8]
-    noise = seen[0][1]
+    config = replace(tiny_config, epochs=2, reconstruction="bce", binarize=True)
+    train(config, tiny, make_trainer=on("cpu"))
+    (order, noise, pixels), (other_order, other_noise, other_pixels) = epochs
+    assert sorted(order) == sorted(other_order) == list(range(40))
+    assert order not in (sorted(order), other_order)
     assert abs(noise.std() - 1) < 0.3
     assert len(np.unique(noise)) == noise.size
+    assert not np.array_equal(noise, other_noise)
+    assert pixels.unique().tolist() == [0, 1]
+    assert not torch.equal(pixels, other_pixels)
+    probability = tiny.train_images / 255
+    assert np.corrcoef(pixels.numpy().ravel(), probability.ravel())[0, 1] > 0.4
 
 
 @pytest.mark.parametrize("device", DEVICES)
