@@ -28,7 +28,7 @@ from numpyvae.functional import Array
 from numpyvae.latent import reconstruct
 from numpyvae.training import NumpyTrainer, sample_latents, visits
 from reference_torch.deliberate_errors import ERRORS, DeliberateError
-from reference_torch.gradcheck import gradcheck, with_dtype
+from reference_torch.gradcheck import gradcheck
 from reference_torch.parity import compare_adam
 
 DOCS = Path(__file__).parent
@@ -135,7 +135,7 @@ def knows_nothing(reconstruction: str) -> float:
 def check(error: DeliberateError) -> Check:
     if error.in_adam:
         return Check(None, None, None, check_adam(error))
-    vae = with_dtype(right(error.reconstruction).run.vae, np.float64)
+    vae = right(error.reconstruction).run.vae.astype(np.float64)
     rng = np.random.default_rng(1)
     x = as_floats(DATA.test_images[:CHECKED], np.float64)
     eps = rng.standard_normal((CHECKED, vae.z_dim))
@@ -155,7 +155,7 @@ def check(error: DeliberateError) -> Check:
 def check_adam(error: DeliberateError) -> tuple[str, float] | None:
     """The parameters after some steps along gradients of real minibatches."""
     run = right("mse").run
-    vae = with_dtype(run.vae, np.float64)
+    vae = run.vae.astype(np.float64)
 
     def gradients():
         rng = np.random.default_rng(1)
@@ -163,7 +163,7 @@ def check_adam(error: DeliberateError) -> tuple[str, float] | None:
             vae.forward(x.astype(np.float64), eps.astype(np.float64), run.config.beta)
             yield vae.backward()
 
-    moved = with_dtype(run.vae, np.float64)
+    moved = run.vae.astype(np.float64)
     adam = Adam(moved.parameters, lr=run.config.lr, weight_decay=run.config.weight_decay)
     with error.applied():
         comparisons = compare_adam(adam, gradients())

@@ -19,7 +19,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 
@@ -66,16 +66,19 @@ def log_normalizer(vae: VAE) -> float:
 
     (x_dim / 2) log pi for ``"mse"``, 0 for ``"bce"``.
     """
-    return vae.x_dim / 2 * math.log(math.pi) if vae.reconstruction == "mse" else 0.0
+    match vae.reconstruction:
+        case "mse":
+            return vae.x_dim / 2 * math.log(math.pi)
+        case "bce":
+            return 0.0
+        case unknown:
+            assert_never(unknown)
 
 
 def log_likelihood(vae: VAE, images: Array, z: Array) -> Array:
     """log p(x|z) of each image x given its latent vector z, (N, z_dim). Returns (N,), float64."""
     logits = vae.decode_logits(z)
-    if vae.reconstruction == "bce":
-        loss = F.bernoulli_cross_entropy(logits, images)
-    else:
-        loss = F.squared_error(F.sigmoid(logits, out=logits), images, out=logits)
+    loss = vae.reconstruction_loss(logits, images, y=logits)
     return -loss.astype(np.float64) - log_normalizer(vae)
 
 

@@ -9,6 +9,7 @@ Conventions, used throughout:
 - ``grad_y`` stands for dL/dy, where L is that scalar loss. A backward function takes ``grad_y``
   and whatever of the forward pass it needs, and returns dL/d(input), the chain rule's next link.
 - ``out=`` works as in NumPy: the result is written there. Without it, the function allocates.
+  ``room=`` is memory for one intermediate result, of the shape and dtype of the first argument.
 - The dtype of the result is the dtype of the inputs.
 - A number such as (B2) is that of an equation in the book: M in docs/model.md, B in
   docs/backward.md, where it is derived.
@@ -141,12 +142,12 @@ def kl_divergence_backward(
     return grad_mean, grad_log_var
 
 
-def squared_error(y: Array, x: Array, out: Array | None = None) -> Array:
+def squared_error(y: Array, x: Array, room: Array | None = None) -> Array:
     """sum((y - x)²) over the pixels. (M3)
 
-    Shapes: (B, n) and (B, n); returns (B,). ``out`` is room for y - x.
+    Shapes: (B, n) and (B, n); returns (B,). ``room`` is for y - x.
     """
-    difference = np.subtract(y, x, out=out)
+    difference = np.subtract(y, x, out=room)
     return np.vecdot(difference, difference)
 
 
@@ -157,10 +158,10 @@ def squared_error_backward(y: Array, x: Array, out: Array | None = None) -> Arra
     return grad_y
 
 
-def bernoulli_cross_entropy(logits: Array, x: Array, out: Array | None = None) -> Array:
+def bernoulli_cross_entropy(logits: Array, x: Array, room: Array | None = None) -> Array:
     """-sum(x log y + (1 - x) log(1 - y)) over the pixels, where y = sigmoid(logits), in nats.
 
-    Shapes: (B, n) and (B, n); returns (B,). ``out`` is room for one intermediate result.
+    Shapes: (B, n) and (B, n); returns (B,). ``room`` is for either part of the sum below.
 
     With a = logits, a pixel costs log(1 + exp(a)) - x a. Written as (M4)::
 
@@ -168,7 +169,7 @@ def bernoulli_cross_entropy(logits: Array, x: Array, out: Array | None = None) -
 
     nothing overflows, and both parts are at least 0, so nothing cancels.
     """
-    part = np.empty_like(logits) if out is None else out
+    part = np.empty_like(logits) if room is None else room
     np.greater(logits, 0, out=part)
     part -= x
     part *= logits

@@ -9,7 +9,7 @@ A number such as (M5) or (B15) is that of an equation in docs/model.md or docs/b
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, assert_never, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -99,10 +99,27 @@ class VAE:
 
         self.activations: dict[str, Array] = {}
         self.activation_gradients: dict[str, Array] = {}
+        self._room: dict[str, Array] = {}  # for intermediate results
         self._buffers: list[dict[str, Array]] = []
         self._allocated_rows = 0
         self._given: tuple[Array, Array, float] | None = None  # to the last forward
         self._differentiated = False  # whether backward came after it
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.sizes))
+        count = self.parameters.flat.size
+        return f"<VAE {sizes}, {self.reconstruction}, {self.dtype}, {count:,} parameters>"
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """x_dim, h_dim1, h_dim2 and z_dim."""
+        return self.x_dim, self.h_dim1, self.h_dim2, self.z_dim
+
+    def astype(self, dtype: DTypeLike) -> "VAE":
+        """A copy of the model in another dtype."""
+        copy = VAE(*self.sizes, self.reconstruction, dtype)
+        copy.parameters.flat[...] = self.parameters.flat
+        return copy
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """q(z|x): mean and log-variance of z, each (B, z_dim), for images x of (B, x_dim)."""
@@ -135,28 +152,40 @@ class VAE:
         self._check("x", x, self.x_dim)
         self._check("eps", eps, self.z_dim, rows=len(x))
         self._given, self._differentiated = (x, eps, beta), False
-        self._make_room(len(x))
-        a, scratch = self.activations, self.activation_gradients
+        self._allocate(len(x))
+        a = self.activations
 
         mean, log_var = self._encode(x, a)
         z = F.reparameterize(mean, log_var, eps, out=a["z"])
         logits = self._decode(z, a)
-        if self.reconstruction == "bce":
-            reconstruction = F.bernoulli_cross_entropy(logits, x, out=scratch["y"])
-        else:
-            y = F.sigmoid(logits, out=a["y"])
-            reconstruction = F.squared_error(y, x, out=scratch["y"])
+        reconstruction = self.reconstruction_loss(logits, x, y=a["y"], room=self._room["y"])
         kl = F.kl_divergence(mean, log_var)
 
         reconstruction_sum = float(np.sum(reconstruction, dtype=np.float64))
         kl_sum = float(np.sum(kl, dtype=np.float64))
         return Loss(reconstruction_sum + beta * kl_sum, reconstruction_sum, kl_sum)
 
+    def reconstruction_loss(
+        self, logits: Array, x: Array, y: Array | None = None, room: Array | None = None
+    ) -> Array:
+        """The reconstruction loss of each image, (B,), given logits and x, (B, x_dim) both.
+
+        ``y`` and ``room`` are memory for the sigmoid of the logits, which only ``"mse"`` computes,
+        and for an intermediate result.
+        """
+        match self.reconstruction:
+            case "mse":
+                return F.squared_error(F.sigmoid(logits, out=y), x, room=room)
+            case "bce":
+                return F.bernoulli_cross_entropy(logits, x, room=room)
+            case unknown:
+                assert_never(unknown)
+
     def backward(self) -> FlatArrays:
         """d total / d parameter for the last ``forward``, by parameter name.
 
-        docs/backward.md goes through this method line by line. Every line is an operation's
-        backward pass, except where paths meet: (B15), (B16) and (B17).
+        docs/backward.md goes through this method line by line. Every line is one layer's backward
+        pass, except where paths meet: (B15), (B16) and (B17).
 
         The arrays are the model's own, overwritten by the next ``backward``. The gradients with
         respect to the activations are left in ``activation_gradients``: ``"mean"``, ``"z"``, ...
@@ -168,24 +197,23 @@ class VAE:
             raise RuntimeError("backward() differentiates the last forward(), and there was none")
         x, eps, beta = self._given
         a, grad = self.activations, self.activation_gradients
-        w = self.parameters
 
-        # The loss and the sigmoid: (B10), or (B9) and (B8).
-        if self.reconstruction == "bce":
-            F.bernoulli_cross_entropy_backward(a["logits"], x, out=grad["logits"])
-        else:
-            F.squared_error_backward(a["y"], x, out=grad["y"])
-            F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
+        # The loss and the sigmoid: (B9) and (B8), or (B10).
+        match self.reconstruction:
+            case "mse":
+                F.squared_error_backward(a["y"], x, out=grad["y"])
+                F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
+            case "bce":
+                F.bernoulli_cross_entropy_backward(a["logits"], x, out=grad["logits"])
+            case unknown:
+                assert_never(unknown)
 
-        # The decoder, last layer first: for each layer (B2) and (B3), then (B4), then (B6).
-        self._linear_backward("decoder3", grad["logits"], a["h4"])
-        F.linear_backward_input(grad["logits"], w["decoder3.weight"], out=grad["h4"])
+        # The decoder, last layer first: each linear layer is (B2), (B3) and (B4), each ReLU (B6).
+        self._linear_backward("decoder3", grad["logits"], a["h4"], out=grad["h4"])
         F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
-        self._linear_backward("decoder2", grad["a4"], a["h3"])
-        F.linear_backward_input(grad["a4"], w["decoder2.weight"], out=grad["h3"])
+        self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])
         F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])
-        self._linear_backward("decoder1", grad["a3"], a["z"])
-        F.linear_backward_input(grad["a3"], w["decoder1.weight"], out=grad["z"])
+        self._linear_backward("decoder1", grad["a3"], a["z"], out=grad["z"])
 
         # Two paths lead to mean and log_var: through z, (B11) and (B12), and through the KL
         # divergence, (B13) and (B14). Their sums are (B15) and (B16).
@@ -197,15 +225,12 @@ class VAE:
         grad_log_var += kl_log_var
 
         # The encoder, as the decoder; h2 feeds both heads, so its gradient is a sum of two: (B17).
-        self._linear_backward("mean", grad_mean, a["h2"])
-        self._linear_backward("log_var", grad_log_var, a["h2"])
-        F.linear_backward_input(grad_mean, w["mean.weight"], out=grad["h2"])
-        grad["h2"] += F.linear_backward_input(grad_log_var, w["log_var.weight"], out=grad["a2"])
-        F.relu_backward(grad["h2"], a["h2"], out=grad["a2"])
-        self._linear_backward("encoder2", grad["a2"], a["h1"])
-        F.linear_backward_input(grad["a2"], w["encoder2.weight"], out=grad["h1"])
+        grad_h2 = self._linear_backward("mean", grad_mean, a["h2"], out=grad["h2"])
+        grad_h2 += self._linear_backward("log_var", grad_log_var, a["h2"], out=self._room["h2"])
+        F.relu_backward(grad_h2, a["h2"], out=grad["a2"])
+        self._linear_backward("encoder2", grad["a2"], a["h1"], out=grad["h1"])
         F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
-        self._linear_backward("encoder1", grad["a1"], x)
+        self._linear_backward_parameters("encoder1", grad["a1"], x)  # x needs no gradient
         self._differentiated = True
         return self.gradients
 
@@ -219,7 +244,13 @@ class VAE:
             raise RuntimeError("input_gradient() needs a forward() and a backward() before it")
         a, grad = self.activations, self.activation_gradients
         through_encoder = F.linear_backward_input(grad["a1"], self.parameters["encoder1.weight"])
-        through_loss = -a["logits"] if self.reconstruction == "bce" else -grad["y"]
+        match self.reconstruction:
+            case "mse":
+                through_loss = -grad["y"]
+            case "bce":
+                through_loss = -a["logits"]
+            case unknown:
+                assert_never(unknown)
         return through_encoder + through_loss
 
     def _encode(self, x: Array, out: Mapping[str, Array]) -> tuple[Array, Array]:
@@ -243,12 +274,17 @@ class VAE:
         w = self.parameters
         return F.linear(x, w[f"{layer}.weight"], w[f"{layer}.bias"], out=out)
 
-    def _linear_backward(self, layer: str, grad_y: Array, x: Array) -> None:
+    def _linear_backward(self, layer: str, grad_y: Array, x: Array, out: Array) -> Array:
+        """dL/dW and dL/db go into ``gradients``, dL/dx into ``out``."""
+        self._linear_backward_parameters(layer, grad_y, x)
+        return F.linear_backward_input(grad_y, self.parameters[f"{layer}.weight"], out=out)
+
+    def _linear_backward_parameters(self, layer: str, grad_y: Array, x: Array) -> None:
         g = self.gradients
         F.linear_backward_parameters(grad_y, x, out=(g[f"{layer}.weight"], g[f"{layer}.bias"]))
 
-    def _make_room(self, rows: int) -> None:
-        """Points ``activations`` and ``activation_gradients`` at buffers of this many rows.
+    def _allocate(self, rows: int) -> None:
+        """Points activations, their gradients and the room at buffers of this many rows.
 
         They are allocated once, for the largest batch seen; smaller batches use their first rows.
         """
@@ -258,12 +294,13 @@ class VAE:
             widths |= dict.fromkeys(["mean", "log_var", "z"], self.z_dim)
             widths |= dict.fromkeys(["logits", "y"], self.x_dim)
             before_relu = {f"a{layer}": width for layer, width in hidden.items()}
+            room = {name: widths[name] for name in ("y", "h2")}
             self._buffers = [
                 {name: np.empty((rows, width), self.dtype) for name, width in names.items()}
-                for names in (widths, widths | before_relu)
+                for names in (widths, widths | before_relu, room)
             ]
             self._allocated_rows = rows
-        self.activations, self.activation_gradients = (
+        self.activations, self.activation_gradients, self._room = (
             {name: buffer[:rows] for name, buffer in buffers.items()} for buffers in self._buffers
         )
 

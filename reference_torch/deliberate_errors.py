@@ -257,9 +257,8 @@ ERRORS = (
         (
             Change(
                 VAE.backward,
-                'grad["h2"] += F.linear_backward_input'
-                '(grad_log_var, w["log_var.weight"], out=grad["a2"])',
-                "",
+                'grad_h2 += self._linear_backward("log_var"',
+                'self._linear_backward("log_var"',
             ),
         ),
         ("x", *_layers("encoder1", "encoder2")),
@@ -376,8 +375,8 @@ ERRORS = (
         (
             Change(
                 VAE.backward,
-                'self._linear_backward("decoder2", grad["a4"], a["h3"])',
-                'self._linear_backward("decoder2", grad["a4"], a["h4"])',
+                'self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])',
+                'self._linear_backward("decoder2", grad["a4"], a["h4"], out=grad["h3"])',
             ),
         ),
         ("decoder2.weight",),

@@ -60,7 +60,7 @@ def gradcheck(vae: VAE, x: Array, eps: Array, beta: float, rng: np.random.Genera
     Against PyTorch: all that ``compare`` lists. Against finite differences: the gradients with
     respect to x and the parameters, along directions that ``rng`` draws.
     """
-    exact = with_dtype(vae, np.float64)
+    exact = vae.astype(np.float64)
     exact_x, exact_eps = x.astype(np.float64), eps.astype(np.float64)
     movable = {"x": exact_x, **exact.parameters}
 
@@ -114,13 +114,6 @@ def _slope(
             break
     # 16 roundings in each of the losses
     return (up - down) / (2 * step), 16 * float(np.finfo(np.float64).eps) * abs(up) / step
-
-
-def with_dtype(vae: VAE, dtype: DTypeLike) -> VAE:
-    """A copy of a model in another dtype."""
-    copy = VAE(vae.x_dim, vae.h_dim1, vae.h_dim2, vae.z_dim, vae.reconstruction, dtype)
-    copy.parameters.flat[...] = vae.parameters.flat
-    return copy
 
 
 # The command
@@ -212,7 +205,8 @@ def run(
     rows = gradcheck(vae, x, eps, beta, rng)
 
     weights = "random weights" if checkpoint is None else f"weights of {checkpoint}"
-    print(f"{vae.x_dim}-{vae.h_dim1}-{vae.h_dim2}-{vae.z_dim} and back, {weights}, {dtype}")
+    network = "-".join(map(str, vae.sizes))
+    print(f"{network} and back, {weights}, {dtype}")
     print(f"{vae.reconstruction}, beta {beta:g}, {batch_size} random images, seed {seed}\n")
     print(table(rows))
     wrong = [row.comparison.name for row in rows if not row.agrees]
@@ -223,7 +217,7 @@ def run(
 def _load(path: Path, dtype: DTypeLike) -> VAE:
     from numpyvae.checkpoint import load_checkpoint
 
-    return with_dtype(load_checkpoint(path).vae, dtype)
+    return load_checkpoint(path).vae.astype(dtype)
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -1,6 +1,6 @@
 """numpyvae's model written the way a PyTorch user would: autograd finds the gradients."""
 
-from typing import NamedTuple
+from typing import NamedTuple, assert_never, get_args
 
 import torch
 import torch.nn.functional as F
@@ -40,9 +40,9 @@ class TorchVAE(nn.Module):
         reconstruction: Reconstruction = "mse",
     ) -> None:
         super().__init__()
-        if reconstruction not in ("mse", "bce"):
+        if reconstruction not in get_args(Reconstruction):
             raise ValueError(f"reconstruction must be 'mse' or 'bce', got {reconstruction!r}")
-        self.x_dim, self.h_dim1, self.h_dim2, self.z_dim = x_dim, h_dim1, h_dim2, z_dim
+        self.sizes = x_dim, h_dim1, h_dim2, z_dim
         self.reconstruction = reconstruction
         self.encoder1 = nn.Linear(x_dim, h_dim1)
         self.encoder2 = nn.Linear(h_dim1, h_dim2)
@@ -72,11 +72,14 @@ class TorchVAE(nn.Module):
     def loss(self, x: Tensor, mean: Tensor, log_var: Tensor, eps: Tensor, beta: float) -> Loss:
         """The loss of images x that ``encode`` has turned into mean and log_var."""
         z = mean + torch.exp(0.5 * log_var) * eps
-        if self.reconstruction == "bce":
-            logits = self._logits(z)
-            reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
-        else:
-            reconstruction = F.mse_loss(self.decode(z), x, reduction="sum")
+        match self.reconstruction:
+            case "mse":
+                reconstruction = F.mse_loss(self.decode(z), x, reduction="sum")
+            case "bce":
+                logits = self._logits(z)
+                reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+            case unknown:
+                assert_never(unknown)
         kl = 0.5 * torch.sum(mean.square() + log_var.exp() - 1 - log_var)
         return Loss(reconstruction + beta * kl, reconstruction, kl)
 
@@ -85,7 +88,7 @@ class TorchVAE(nn.Module):
         """n new images (n, x_dim): latent vectors drawn from the prior N(0, I), decoded."""
         weight = self.decoder1.weight
         z = torch.randn(
-            n, self.z_dim, generator=generator, dtype=weight.dtype, device=weight.device
+            n, weight.shape[1], generator=generator, dtype=weight.dtype, device=weight.device
         )
         return self.decode(z)
 

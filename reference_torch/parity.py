@@ -51,8 +51,7 @@ CROSS_ENTROPY = torch.ops.aten.binary_cross_entropy_with_logits.default
 
 def to_torch(vae: VAE, device: torch.device | str = "cpu") -> TorchVAE:
     """A PyTorch model with a copy of the weights of a NumPy one, in the same dtype."""
-    sizes = vae.x_dim, vae.h_dim1, vae.h_dim2, vae.z_dim
-    torch_vae = TorchVAE(*sizes, vae.reconstruction)
+    torch_vae = TorchVAE(*vae.sizes, vae.reconstruction)
     weights = {name: torch.tensor(array) for name, array in vae.parameters.items()}
     torch_vae.load_state_dict(weights, assign=True)
     return torch_vae.to(device)
@@ -61,9 +60,8 @@ def to_torch(vae: VAE, device: torch.device | str = "cpu") -> TorchVAE:
 def to_numpy(torch_vae: TorchVAE, vae: VAE | None = None) -> VAE:
     """A NumPy model with a copy of the weights of a PyTorch one: ``vae``, or else a new one."""
     if vae is None:
-        sizes = torch_vae.x_dim, torch_vae.h_dim1, torch_vae.h_dim2, torch_vae.z_dim
         dtype = _array(torch_vae.mean.bias).dtype
-        vae = VAE(*sizes, torch_vae.reconstruction, dtype)
+        vae = VAE(*torch_vae.sizes, torch_vae.reconstruction, dtype)
     for name, parameter in torch_vae.named_parameters():
         vae.parameters[name][...] = _array(parameter)
     return vae
