@@ -1,23 +1,50 @@
-"""A variational autoencoder in NumPy, its backward pass derived by hand."""
+"""A variational autoencoder in NumPy, its backward pass derived by hand.
 
-from .checkpoint import Run, load_checkpoint, save_checkpoint
-from .config import Config
-from .data import Dataset, load_dataset
-from .errors import InputError
+The rooms, in reading order; each imports only from those above it:
+
+    functional     every operation's forward pass, its backward pass right below
+    flat           one vector, seen as many named arrays
+    model          the variational autoencoder: parameters, forward, backward
+    optim          Adam
+    errors         the two ways in which a run can end early
+    data/          images: data sets by name or path; files read without trust, written whole
+    figures/       pictures: the only room that draws
+    training/      a run: settings, steps, epochs, checkpoint, folder
+    evaluation/    what a trained model is worth in numbers, and its latent space
+    experiments/   the article's claims, redone
+    commands/      the command line
+"""
+
+from .data.dataset import Dataset
+from .data.loading import load_dataset
+from .errors import InputError, LossNotFiniteError
+from .evaluation.evaluate import Evaluation, evaluate
+from .evaluation.latent import interpolate, reconstruct, traverse
+from .evaluation.likelihood import encode
 from .model import VAE, Loss
 from .optim import Adam
-from .training import train
+from .training.checkpoint import load_checkpoint, save_checkpoint
+from .training.config import Config
+from .training.loop import train
+from .training.run import Run
 
 __all__ = [
     "VAE",
     "Adam",
     "Config",
     "Dataset",
+    "Evaluation",
     "InputError",
     "Loss",
+    "LossNotFiniteError",
     "Run",
+    "encode",
+    "evaluate",
+    "interpolate",
     "load_checkpoint",
     "load_dataset",
+    "reconstruct",
     "save_checkpoint",
     "train",
+    "traverse",
 ]

@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""The two ways in which a run can end early."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     Commands print the message and exit with status 2.
     """
+
+
+class LossNotFiniteError(ArithmeticError):
+    """The loss became infinite or not a number, so training stopped."""

@@ -8,7 +8,7 @@ __all__ = ["TorchVAE"]
 def __getattr__(name: str) -> Any:
     """``TorchVAE``, loaded when asked for: so that the command can say that PyTorch is missing."""
     if name == "TorchVAE":
-        from .model import TorchVAE
+        from .twin.model import TorchVAE
 
         return TorchVAE
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,56 @@
+"""``numpyvae evaluate``."""
+
+import argparse
+from pathlib import Path
+
+from ..data.files import make_folder, write_text
+from ..data.loading import load_dataset
+from ..evaluation.evaluate import as_json, evaluate, table
+from ..training.checkpoint import load_checkpoint
+from .arguments import (
+    add_checkpoint_argument,
+    add_count_argument,
+    add_data_arguments,
+    add_json_argument,
+    add_seed_argument,
+)
+
+HELP = "likelihood, active units and sample distance of a checkpoint"
+DESCRIPTION = """\
+Print how good a model is on test images: ELBO, importance-sampled negative log-likelihood, active
+units, distance of its samples to the images.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_checkpoint_argument(parser)
+    add_count_argument(parser, 1000, "test images for the likelihoods")
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--importance-samples",
+        type=int,
+        default=500,
+        metavar="N",
+        help="latent vectors per image (default 500)",
+    )
+    add_seed_argument(parser, "noise and samples")
+    add_json_argument(parser)
+
+
+def run(
+    checkpoint: Path,
+    n: int,
+    dataset: str | None,
+    data_dir: str | None,
+    importance_samples: int,
+    seed: int,
+    json: Path | None,
+) -> None:
+    run = load_checkpoint(checkpoint)
+    data = load_dataset(dataset or run.config.dataset, data_dir)
+    if json:
+        make_folder(json.parent)
+    result = evaluate(run, data, importance_samples, n, seed, progress=True)
+    print(table(result))
+    if json:
+        write_text(json, as_json(result) + "\n")

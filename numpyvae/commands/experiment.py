@@ -1,0 +1,72 @@
+"""``numpyvae experiment``: a command below it for each experiment."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..data.loading import load_dataset
+from ..experiments.experiment import BETAS, LATENT_DIMS, beta, generation, latent_dim
+from ..training.config import Config
+from .arguments import add_data_arguments, add_settings
+
+HELP = "redo the article's claims: train, measure, draw, and report what held"
+DESCRIPTION = """\
+Train what a claim of the article is about, and leave pictures, results.csv and report.md. Runs in
+the folder are used or finished, not repeated.
+"""
+EXPERIMENTS: dict[str, tuple[Callable[..., Any], str]] = {
+    "generation": (generation, "an autoencoder's samples against a VAE's"),
+    "beta": (beta, "the trade-off between quality and diversity"),
+    "latent-dim": (latent_dim, "latent spaces of different sizes"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    experiments = parser.add_subparsers(title="experiments", metavar="EXPERIMENT", required=True)
+    for name, (_, text) in EXPERIMENTS.items():
+        command = experiments.add_parser(
+            name, help=text, description=f"Train, measure and report: {text}."
+        )
+        if name == "beta":
+            add_values_argument(command, float, BETAS)
+        if name == "latent-dim":
+            add_values_argument(command, int, LATENT_DIMS)
+        add_data_arguments(command)
+        add_settings(command, "epochs", "seed")
+        command.add_argument(
+            "--out", type=Path, metavar="DIR", help=f"default: runs/experiment-{name}-NAME"
+        )
+        command.set_defaults(name=name, prog=command.prog)
+
+
+def add_values_argument(
+    parser: argparse.ArgumentParser, kind: type, default: tuple[float, ...]
+) -> None:
+    shown = " ".join(f"{value:g}" for value in default)
+    parser.add_argument(
+        "--values", type=kind, nargs="+", default=default, metavar="X", help=f"default {shown}"
+    )
+
+
+def run(
+    name: str,
+    dataset: str | None,
+    data_dir: str | None,
+    out: Path | None,
+    values: tuple[float, ...] | None = None,
+    **settings: Any,
+) -> None:
+    if dataset is not None:
+        settings["dataset"] = dataset
+    config = Config(**settings)
+    data = load_dataset(config.dataset, data_dir)
+    out = out or Path("runs") / f"experiment-{name}-{Path(config.dataset).stem}"
+    experiment, _ = EXPERIMENTS[name]
+    swept = {} if values is None else {"values": values}
+    try:
+        experiment(config, data, out, progress=True, **swept)
+    except KeyboardInterrupt as stop:
+        message = str(stop) or "interrupted"
+        raise KeyboardInterrupt(f"{message}; the same command goes on from there") from None
+    print(f"The report is {out / 'report.md'}.")

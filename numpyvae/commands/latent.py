@@ -1,0 +1,54 @@
+"""``numpyvae latent``."""
+
+import argparse
+from pathlib import Path
+
+from ..data.loading import load_dataset
+from ..evaluation.latent import draw_latent_space, draw_manifold
+from ..training.checkpoint import load_checkpoint
+from .arguments import (
+    add_checkpoint_argument,
+    add_data_arguments,
+    add_picture_argument,
+    check_fit,
+    picture_path,
+)
+
+HELP = "draw where the test images lie in the latent space"
+DESCRIPTION = """\
+Draw the test images' posterior means, coloured by label, in their first two principal components,
+with the prior's circles; with two latent units, also what the decoder makes of the prior's
+quantiles. A second checkpoint is drawn beside the first.
+"""
+PICTURE = "latent.png"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_checkpoint_argument(parser)
+    parser.add_argument(
+        "other", type=Path, nargs="?", metavar="CHECKPOINT2", help="such as an autoencoder's"
+    )
+    add_data_arguments(parser)
+    add_picture_argument(parser, PICTURE)
+
+
+def run(
+    checkpoint: Path,
+    other: Path | None,
+    dataset: str | None,
+    data_dir: str | None,
+    out: Path | None,
+) -> None:
+    checkpoints = [checkpoint, *([other] if other else [])]
+    runs = [load_checkpoint(path) for path in checkpoints]
+    data = load_dataset(dataset or runs[0].config.dataset, data_dir)
+    for run, path in zip(runs, checkpoints, strict=True):
+        check_fit(run, path, data)
+    path = picture_path(out, checkpoint, PICTURE)
+    draw_latent_space(runs, data, path)
+    print(path)
+    flat = [run for run in runs if run.config.z_dim == 2]
+    if flat:
+        path = path.with_stem(f"{path.stem}-manifold")
+        draw_manifold(flat, path)
+        print(path)

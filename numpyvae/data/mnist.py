@@ -1,0 +1,138 @@
+"""MNIST and Fashion-MNIST: found on disk or downloaded, and read."""
+
+import gzip
+import math
+import os
+import struct
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ..errors import InputError
+from ..functional import Array
+from .dataset import Dataset
+from .files import StrPath
+from .npz import fill, reading
+
+# MNIST and Fashion-MNIST are each four files of these names
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+IDX_MAX_ITEMS = 70_000  # more than either holds; a header announcing more is damaged
+MIRRORS = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    "fashion-mnist": (
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+}
+MD5 = {  # of each file, compressed
+    "mnist": (
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+    ),
+    "fashion-mnist": (
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "bef4ecab320f06d8554ea6380940ec79",
+        "bb300cfdad3c16e7a12a480ee83cd310",
+    ),
+}
+TORCHVISION_FOLDER = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
+FIRST_TEST_LABELS = {
+    "mnist": bytes([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),
+    "fashion-mnist": bytes([9, 2, 1, 1, 6, 1, 4, 6, 5, 7]),
+}
+
+
+def load_mnist(name: str, data_dir: StrPath | None) -> Dataset:
+    paths = _find(name, Path(data_dir)) if data_dir else _download(name)
+    train_images, train_labels = _read_images_and_labels(*paths[:2])
+    test_images, test_labels = _read_images_and_labels(*paths[2:])
+    for other, first_labels in FIRST_TEST_LABELS.items():
+        if other != name and test_labels[:10].tobytes() == first_labels:  # same file names!
+            raise InputError(f"the files in {paths[3].parent} are those of {other}, not of {name}")
+    return Dataset(name, train_images, train_labels, test_images, test_labels, (28, 28))
+
+
+def _find(name: str, data_dir: Path) -> list[Path]:
+    """The four files on disk, in the first folder that holds them all."""
+    folders = [data_dir / TORCHVISION_FOLDER[name], data_dir / name, data_dir]
+    for folder in folders:
+        paths = [_plain_or_gz(folder / file) for file in IDX_FILES]
+        if all(map(os.path.isfile, paths)):
+            return paths
+    raise InputError(
+        f"{name} not found: none of the folders {', '.join(map(str, folders))} "
+        f"holds the four files {', '.join(IDX_FILES)} (each plain or .gz)"
+    )
+
+
+def _plain_or_gz(path: Path) -> Path:
+    return path if os.path.isfile(path) else path.with_name(f"{path.name}.gz")
+
+
+def _download(name: str) -> list[Path]:
+    """The four files in the user's cache, fetched first where missing there or damaged."""
+    import pooch
+
+    pooch.get_logger().setLevel("CRITICAL")
+    folder = Path(pooch.os_cache("numpyvae")) / name
+    hashes = zip(IDX_FILES, MD5[name], strict=True)
+    return [_fetch(name, f"{file}.gz", f"md5:{md5}", folder) for file, md5 in hashes]
+
+
+def _fetch(name: str, file: str, known_hash: str, folder: Path) -> Path:
+    import pooch
+    from requests import RequestException
+
+    progressbar = sys.stderr.isatty()
+    for mirror in MIRRORS[name]:
+        try:
+            path = pooch.retrieve(mirror + file, known_hash, file, folder, progressbar=progressbar)
+            return Path(path)
+        except (RequestException, ValueError):  # unreachable, or not the file it should be
+            continue
+        except OSError as error:
+            raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
+    hosts = " or ".join(urlsplit(mirror).netloc for mirror in MIRRORS[name])
+    raise InputError(
+        f"cannot download {file} of {name} from {hosts}: put the four files into a folder "
+        "given as --data-dir DIR or NUMPYVAE_DATA; --dataset digits needs no download"
+    )
+
+
+def _read_images_and_labels(images_path: Path, labels_path: Path) -> tuple[Array, Array]:
+    images, labels = _read_idx(images_path, (28, 28)), _read_idx(labels_path, ())
+    if len(images) != len(labels):
+        raise InputError(f"{labels_path} has {len(labels)} labels for {len(images)} images")
+    return images.reshape(len(images), 28 * 28), labels
+
+
+def _read_idx(path: Path, item_shape: tuple[int, ...]) -> Array:
+    """Read an idx file of uint8 items: magic number, number of items, item shape, then the data.
+
+    http://yann.lecun.com/exdb/mnist/ describes the format. The data go straight into the array.
+    """
+    with reading(path), gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+        form = f">{2 + len(item_shape)}I"
+        magic, count, *shape = struct.unpack(form, stream.read(struct.calcsize(form)))
+        if magic != 0x0801 + len(item_shape) or tuple(shape) != item_shape:  # 08: uint8, 01: axes
+            raise ValueError(f"magic number {magic:#x} and item shape {shape} are not as expected")
+        if not 1 <= count <= IDX_MAX_ITEMS:
+            raise ValueError(f"it announces {count} items, not 1 to {IDX_MAX_ITEMS}")
+        data = np.empty(count * math.prod(item_shape), np.uint8)
+        fill(data, stream.read)
+        if stream.read(1):
+            raise ValueError("there is more in it after its last item")
+    return data.reshape(count, *item_shape)

@@ -1,0 +1,120 @@
+"""Reading `.npy` and `.npz` files that may be damaged or hostile, and writing `.npz` files whole.
+
+Nothing is unpickled, and no file makes us ask for more memory than its own size can account for.
+"""
+
+import math
+import os
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .files import StrPath, replacing
+
+CHUNK = 1 << 20
+DAMAGE = (  # what Python's readers raise about the content of a file, beside OSError
+    *(ValueError, EOFError, OverflowError, RuntimeError, struct.error),
+    *(zlib.error, zipfile.BadZipFile),
+)
+DEFLATE_LIMIT = 1032  # deflate spends at least 2 bits on 258 bytes, so it shrinks no data further
+
+
+def read_npy(path: StrPath) -> NDArray[Any]:
+    """Read the array in a `.npy` file.
+
+    Only numbers, booleans and text are read. Raises InputError, naming the file, where it is
+    missing, damaged, of another kind, or larger or smaller than its header announces.
+    """
+    with reading(path), open(path, "rb") as stream:
+        return _read_array(stream, os.fstat(stream.fileno()).st_size)
+
+
+def read_npz(path: StrPath) -> dict[str, NDArray[Any]]:
+    """Read all arrays in a `.npz` file, by name; errors are those of `read_npy`."""
+    arrays = {}
+    with reading(path), zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > DEFLATE_LIMIT * os.path.getsize(path):
+            raise ValueError("it announces more data than a file of its size can hold")
+        for member in members:
+            # np.savez writes no other kind; lzma's own header could demand gigabytes
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{member.filename!r} in it is compressed in an unusual way")
+            if not member.filename.endswith(".npy"):
+                raise ValueError(f"{member.filename!r} in it is not an array")
+            with archive.open(member) as stream:
+                array = _read_array(stream, member.file_size)
+            arrays[member.filename.removesuffix(".npy")] = array
+    return arrays
+
+
+def write_npz(path: StrPath, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write `arrays` as an uncompressed `.npz` file; promises and errors are those of `replacing`.
+
+    The bytes depend on `arrays` only.
+    """
+    with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(name + ".npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asarray(array), allow_pickle=False)
+
+
+@contextmanager
+def reading(path: StrPath) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into an InputError that names it."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise InputError(f"cannot read {path}, damaged or of another kind: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"cannot read {path}: it does not fit in memory") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def fill(buffer: NDArray[np.uint8], read: Callable[[int], bytes]) -> None:
+    """Fill `buffer`, (n,) uint8, in small steps, so that no second copy of it ever exists.
+
+    `read` is the method of a stream; raises EOFError where that ends too early.
+    """
+    filled = 0
+    while filled < len(buffer):
+        chunk = read(min(CHUNK, len(buffer) - filled))
+        if not chunk:
+            raise EOFError(f"it ends after {filled} of {len(buffer)} bytes of data")
+        buffer[filled : filled + len(chunk)] = np.frombuffer(chunk, np.uint8)
+        filled += len(chunk)
+
+
+def _read_array(stream: IO[bytes], size: int) -> NDArray[Any]:
+    """Read an array from `stream`, which holds a `.npy` file of `size` bytes."""
+    shape, fortran_order, dtype = _read_header(stream)
+    shape = tuple(map(int, shape))  # a header may say True for 1
+    if dtype.kind not in "biufcSU" or dtype.itemsize == 0:
+        raise ValueError(f"its values are of type {dtype}, not numbers or text")
+    data_size = size - stream.tell()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != data_size:
+        raise ValueError(f"it holds {data_size} bytes of data, not {shape} values of {dtype}")
+    buffer = np.empty(data_size, np.uint8)
+    fill(buffer, stream.read)
+    return buffer.view(dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    if npy.read_magic(stream) != (1, 0):
+        raise ValueError("it has a .npy version that no array of numbers needs")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what Python or numpy warn of here is damage
+            return npy.read_array_header_1_0(stream)
+    except Exception as error:  # Python's parser runs on the header and may raise nearly anything
+        raise ValueError("its .npy header makes no sense") from error

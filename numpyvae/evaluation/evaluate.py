@@ -1,0 +1,202 @@
+"""Everything about a trained run in one table."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..data.dataset import Dataset, as_floats
+from ..errors import InputError
+from ..functional import Array
+from ..training.chance import Stream
+from ..training.config import Config
+from ..training.run import Run
+from .likelihood import (
+    active_units,
+    check_at_least,
+    elbo,
+    encode,
+    importance_sampled_log_likelihood,
+    log_normalizer,
+)
+from .samples import measure_real, measure_samples
+
+BINARIZATION_SEED = 0  # the binary test images are one fixed data set
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``evaluate`` finds; likelihoods are means over the images, in nats per image.
+
+    ``nll_error`` is the standard error that the choice of images gives ``nll``. The last five are
+    ``Samples`` of the model, and of training images.
+    """
+
+    config: Config
+    dataset: str
+    images: int
+    importance_samples: int
+    seed: int
+    elbo: float
+    reconstruction: float
+    kl: float
+    log_normalizer: float
+    nll: float
+    nll_error: float
+    active_units: int
+    mean_of_means: float
+    mean_of_log_vars: float
+    sample_distance: float
+    sample_deviation: float
+    diversity: float
+    floor: float
+    floor_deviation: float
+
+
+def evaluate(
+    run: Run,
+    data: Dataset,
+    importance_samples: int = 500,
+    images: int = 1000,
+    seed: int = 0,
+    progress: bool = False,
+) -> Evaluation:
+    """Everything this file can say about a trained run.
+
+    Args:
+        run: as ``train`` or ``load_checkpoint`` returns it.
+        data: its data set.
+        importance_samples: latent vectors per image behind the negative log-likelihood.
+        images: the first so many test images are used, or all where there are fewer. Where the
+            run binarizes, they are binarized once and always in the same way.
+        seed: of the noise, the samples, and the held-out images these are compared with.
+        progress: show a bar on standard error, if that is a terminal.
+
+    The samples are what ``sample`` draws, decoded images without pixel noise, compared with test
+    images as they are, grey.
+
+    Raises:
+        InputError: a number is out of range, the data do not fit the run, or the model is broken.
+    """
+    from tqdm import tqdm
+
+    check_at_least(2, "images", images)
+    check_at_least(0, "seed", seed)
+    if data.image_shape != run.image_shape:
+        raise InputError(
+            f"the run is for images of {run.image_shape}, {data.name} has {data.image_shape}"
+        )
+    vae = run.vae
+    grey = as_floats(data.test_images[:images], vae.dtype)
+    check_at_least(2, f"the number of test images in {data.name}", len(grey))
+    shown = binarize(grey) if run.config.binarize else grey
+    no_bar = None if progress else True  # None: on anything but a terminal
+    for_elbo, for_nll = Stream.LIKELIHOOD.generator(seed).spawn(2)
+
+    with np.errstate(over="ignore", invalid="ignore"):  # the results are checked instead
+        samples, real = measure_samples(vae.sample, data, seed), measure_real(data, seed)
+        mean, log_var = encode(vae, shown)
+        bound = elbo(vae, shown, for_elbo)
+        with tqdm(total=importance_samples, unit="sample", leave=False, disable=no_bar) as bar:
+            nll = -importance_sampled_log_likelihood(
+                vae, shown, importance_samples, for_nll, on_sample=bar.update
+            )
+        evaluation = Evaluation(
+            config=run.config,
+            dataset=data.name,
+            images=len(grey),
+            importance_samples=importance_samples,
+            seed=seed,
+            elbo=bound.elbo,
+            reconstruction=bound.reconstruction,
+            kl=bound.kl,
+            log_normalizer=log_normalizer(vae),
+            nll=float(nll.mean()),
+            nll_error=float(nll.std(ddof=1)) / math.sqrt(len(nll)),
+            active_units=active_units(mean),
+            mean_of_means=float(mean.mean(dtype=np.float64)),
+            mean_of_log_vars=float(log_var.mean(dtype=np.float64)),
+            sample_distance=samples.distance,
+            sample_deviation=samples.deviation,
+            diversity=samples.diversity,
+            floor=real.distance,
+            floor_deviation=real.deviation,
+        )
+    for name, value in asdict(evaluation).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"the model is broken: on {data.name} its {name} is {value}")
+    return evaluation
+
+
+def table(result: Evaluation) -> str:
+    """The evaluation as aligned lines of text, with units and what to make of the numbers."""
+    config = result.config
+    mse = config.reconstruction == "mse"
+    binarized = f", binarized once (seed {BINARIZATION_SEED})" if config.binarize else ""
+    nats = "nats per image"
+    rows = [
+        ("ELBO", f"{result.elbo:.2f}", nats),
+        ("  - squared error" if mse else "  - cross-entropy", f"{result.reconstruction:.2f}", nats),
+        ("  - KL divergence", f"{result.kl:.2f}", nats),
+        ("  - (x_dim / 2) log pi", f"{result.log_normalizer:.2f}", nats) if mse else None,
+        (
+            "negative log-likelihood",
+            f"{result.nll:.2f}",
+            f"{nats}, at most, from {result.importance_samples} importance samples",
+        ),
+        ("  standard error", f"{result.nll_error:.2f}", "from the choice of images"),
+        ("active units", f"{result.active_units}", f"of {config.z_dim}"),
+        ("mean of means", f"{result.mean_of_means:+.4f}", "healthy: near 0, as in the prior"),
+        (
+            "mean of log-variances",
+            f"{result.mean_of_log_vars:+.4f}",
+            "healthy: below 0; 0 means that no unit is used",
+        ),
+        (
+            "sample distance",
+            f"{result.sample_distance:.4f}",
+            f"± {result.sample_deviation:.4f}, squared MMD to held-out test images",
+        ),
+        (
+            "  of training images",
+            f"{result.floor:.4f}",
+            f"± {result.floor_deviation:.4f}, the floor: a perfect generator's",
+        ),
+        ("diversity", f"{result.diversity:.4f}", "of samples, relative to test images"),
+    ]
+    lines = [f"{result.images} test images of {result.dataset}{binarized}", ""]
+    lines += [f"{row[0]:<24}{row[1]:>10}  {row[2]}" for row in rows if row is not None]
+    if mse:
+        lines += [
+            "",
+            "The squared error stands for a Gaussian of variance 1/2 per pixel around the decoded",
+            "image; the likelihoods are densities, and do not compare with those of bce.",
+        ]
+    elif not config.binarize:
+        lines += [
+            "",
+            "The pixels are grey, so the cross-entropy is no likelihood, only a score; train with",
+            "--binarize for numbers to hold against the literature.",
+        ]
+    if not config.noise:
+        lines += [
+            "",
+            "Training without noise leaves the widths of q(z|x) to chance: the bounds hold, but",
+            "say little.",
+        ]
+    return "\n".join(lines)
+
+
+def as_json(result: Evaluation) -> str:
+    """The evaluation as a JSON object, its configuration inside."""
+    return json.dumps(asdict(result), indent=2)
+
+
+def binarize(images: Array) -> Array:
+    """The images with every pixel drawn once as 0 or 1, the pixel's value being its probability.
+
+    Always the same draw, as for a data set of binary images.
+    """
+    rng = Stream.BINARY_TEST_IMAGES.generator(BINARIZATION_SEED)
+    return np.less(rng.random(images.shape, np.float32), images).astype(images.dtype)

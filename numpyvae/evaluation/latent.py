@@ -1,0 +1,164 @@
+"""The latent space, looked at: where images lie in it, and what lies between and along its axes.
+
+Images are rows of pixels as in ``Dataset``, uint8 or floats in [0, 1]; what is decoded are floats.
+"""
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from ..data.dataset import Dataset, as_floats
+from ..data.files import StrPath
+from ..errors import InputError
+from ..functional import Array
+from ..model import VAE
+from ..training.chance import Stream
+from ..training.run import Run
+from .likelihood import encode
+
+
+def reconstruct(vae: VAE, images: Array) -> Array:
+    """The images (N, x_dim) decoded from their posterior means."""
+    return vae.decode(encode(vae, images)[0])
+
+
+def plane(codes: Array) -> Array:
+    """Codes (N, z_dim) in two coordinates (N, 2): their first two principal components.
+
+    Codes of two dimensions stay as they are; those of one get a second coordinate of 0. The axes
+    are turned, not moved: the prior N(0, I) is still N(0, I) in the new coordinates.
+    """
+    if codes.shape[1] == 2:
+        return codes
+    if codes.shape[1] == 1:
+        return np.column_stack([codes, np.zeros_like(codes)])
+    _, directions = np.linalg.eigh(np.cov(codes, rowvar=False))  # by variance, the largest last
+    return codes @ directions[:, [-1, -2]]
+
+
+def quantile_grid(n: int) -> Array:
+    """n² latent vectors of two units (n², 2), row by row from the upper left.
+
+    Their coordinates are the quantiles 0.5/n, 1.5/n, ... of N(0, 1), so each stands for an equal
+    share of the prior. The first unit grows to the right, the second upwards.
+    """
+    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], np.float32)
+    z1, z2 = np.meshgrid(quantiles, quantiles[::-1])
+    return np.column_stack([z1.ravel(), z2.ravel()])
+
+
+def interpolate(vae: VAE, start: Array, end: Array, steps: int) -> Array:
+    """Images (N, steps, x_dim) on the straight paths between the posterior means of two images.
+
+    ``start`` and ``end`` are (N, x_dim); the first and the last of each path are reconstructions.
+    """
+    (first, _), (last, _) = encode(vae, start), encode(vae, end)
+    share = np.linspace(0, 1, steps, dtype=vae.dtype)[:, None]
+    z = first[:, None] * (1 - share) + last[:, None] * share
+    return vae.decode(z.reshape(-1, vae.z_dim)).reshape(len(start), steps, vae.x_dim)
+
+
+def traverse(vae: VAE, z: Array, units: Sequence[int], values: Array) -> Array:
+    """Images (units, values, x_dim): z (z_dim,) decoded with one unit set to one of the values."""
+    codes = np.tile(z.astype(vae.dtype), (len(units), len(values), 1))
+    for row, unit in enumerate(units):
+        codes[row, :, unit] = values
+    return vae.decode(codes.reshape(-1, vae.z_dim)).reshape(len(units), len(values), vae.x_dim)
+
+
+def describe(run: Run) -> str:
+    """What kind of model it is, in words."""
+    if not run.config.noise and run.config.beta == 0:
+        return "plain autoencoder"
+    return f"VAE, beta {run.config.beta:g}"
+
+
+def draw_latent_space(runs: Sequence[Run], data: Dataset, path: StrPath) -> None:
+    """Draws where the test images lie in the latent spaces of the runs, side by side.
+
+    In the first two principal components of the posterior means, coloured by label, with the
+    prior's circles of 1, 2 and 3 standard deviations.
+
+    Raises:
+        InputError: there are fewer than two test images, or the picture cannot be written.
+    """
+    from ..figures.space import latent_space
+
+    if len(data.test_images) < 2:
+        raise InputError(f"{data.name} has one test image: principal components need two")
+    two = all(run.config.z_dim <= 2 for run in runs)
+    panels = [
+        (
+            f"Test images in the latent space\n{describe(run)}",
+            plane(encode(run.vae, data.test_images)[0]),
+            data.test_labels,
+        )
+        for run in runs
+    ]
+    labels = ("$z_1$", "$z_2$") if two else ("first component", "second component")
+    latent_space(panels, path, labels)
+
+
+def draw_manifold(runs: Sequence[Run], path: StrPath, n: int = 15) -> None:
+    """Draws what two latent units stand for: images decoded at the quantiles of the prior.
+
+    Raises:
+        InputError: a run has another number of latent units than two.
+    """
+    from ..figures.images import image_panels
+
+    if any(run.config.z_dim != 2 for run in runs):
+        raise InputError("the manifold can be drawn only where there are two latent units")
+    panels = [
+        (f"Decoded at the prior's quantiles\n{describe(run)}", run.vae.decode(quantile_grid(n)), n)
+        for run in runs
+    ]
+    image_panels(panels, runs[0].image_shape, path, "$z_1$  →", "$z_2$  →")
+
+
+def draw_interpolation(
+    run: Run, data: Dataset, path: StrPath, n: int = 8, steps: int = 12, seed: int = 0
+) -> None:
+    """Draws paths between ``n`` pairs of test images, drawn with ``seed``, the originals beside.
+
+    Raises:
+        InputError: there are fewer than two test images for every pair.
+    """
+    from ..figures.images import image_panels
+
+    images = data.test_images
+    if len(images) < 2 * n:
+        raise InputError(f"{n} pairs need {2 * n} test images, and {data.name} has {len(images)}")
+    chosen = Stream.PAIRS.generator(seed).choice(len(images), 2 * n, replace=False)
+    start, end = images[chosen[:n]], images[chosen[n:]]
+    paths = interpolate(run.vae, start, end, steps)
+    title = f"Decoded on the straight line between their posterior means ({describe(run)})"
+    panels = [
+        ("From", as_floats(start), 1),
+        (title, paths.reshape(-1, run.vae.x_dim), steps),
+        ("To", as_floats(end), 1),
+    ]
+    image_panels(panels, run.image_shape, path)
+
+
+def draw_traversal(run: Run, data: Dataset, path: StrPath, n: int = 10) -> None:
+    """Draws what the ``n`` most active latent units do, one per row, from -3 to 3.
+
+    The other units stay at 0, the prior's mean. A unit's activity is the variance of its posterior
+    mean over the test images.
+    """
+    from ..figures.images import image_rows
+
+    mean, _ = encode(run.vae, data.test_images)
+    variances = mean.var(axis=0, dtype=np.float64)
+    units = np.argsort(-variances)[:n].tolist()
+    values = np.linspace(-3, 3, 13)
+    images = traverse(run.vae, np.zeros(run.config.z_dim), units, values)
+    rows = [
+        (f"unit {unit}\nvariance {variances[unit]:.2f}", row)
+        for unit, row in zip(units, images, strict=True)
+    ]
+    title = f"One latent unit at a time, the others at 0, the most active first ({describe(run)})"
+    labels = [f"{value:g}".replace("-", "−") for value in values]
+    image_rows([(title, rows)], run.image_shape, path, labels)

@@ -1,0 +1,150 @@
+"""What a trained model is worth in numbers: likelihood, active units, distance of its samples.
+
+Throughout, ``images`` are (N, x_dim) floats in [0, 1] of the model's dtype. Log-likelihoods are in
+nats and always complete, with the normalising constant of their density:
+
+- ``"bce"``: log p(x|z) is minus the cross-entropy, the log-probability of binary pixels. Of grey
+  pixels it is only a score: the probabilities of 0 and 1 leave none for what lies between.
+- ``"mse"``: the squared error is, up to a constant, minus the log-density of a Gaussian around the
+  decoded image y with variance 1/2 in every pixel:
+
+      log N(x; y, I/2)  =  -||x - y||²  -  (x_dim / 2) log pi
+
+  It is a density over all real pixels, so it compares with other densities, not with ``"bce"``.
+
+So the training loss with beta 1 is minus the ELBO, but for that constant: ``log_normalizer``.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, assert_never
+
+import numpy as np
+
+from .. import functional as F
+from ..data.dataset import minibatches
+from ..errors import InputError
+from ..functional import Array
+from ..model import VAE
+
+BATCH = 200  # images that go through a network at once: few enough to stay in the cache
+ACTIVE = 0.01  # Burda et al. (2016), section 5.2: units lie far above it or far below
+
+
+class Elbo(NamedTuple):
+    """Means over images, in nats: elbo = -(reconstruction + kl) - log_normalizer.
+
+    ``reconstruction`` and ``kl`` are the two terms of the training loss.
+    """
+
+    elbo: float
+    reconstruction: float
+    kl: float
+
+
+def encode(vae: VAE, images: Array) -> tuple[Array, Array]:
+    """q(z|x) of all images, uint8 or floats: mean and log-variance of z, each (N, z_dim)."""
+    found = [vae.encode(x) for x in minibatches(images, BATCH, vae.dtype)]
+    means, log_vars = zip(*found, strict=True)
+    return np.concatenate(means), np.concatenate(log_vars)
+
+
+def log_normalizer(vae: VAE) -> float:
+    """What the reconstruction loss leaves out of -log p(x|z), in nats per image.
+
+    (x_dim / 2) log pi for ``"mse"``, 0 for ``"bce"``.
+    """
+    match vae.reconstruction:
+        case "mse":
+            return vae.x_dim / 2 * math.log(math.pi)
+        case "bce":
+            return 0.0
+        case unknown:
+            assert_never(unknown)
+
+
+def log_likelihood(vae: VAE, images: Array, z: Array) -> Array:
+    """log p(x|z) of each image x given its latent vector z, (N, z_dim). Returns (N,), float64."""
+    logits = vae.decode_logits(z)
+    loss = vae.reconstruction_loss(logits, images, y=logits)
+    return -loss.astype(np.float64) - log_normalizer(vae)
+
+
+def elbo(vae: VAE, images: Array, rng: np.random.Generator, samples: int = 10) -> Elbo:
+    """The evidence lower bound E_q[log p(x|z)] - KL(q(z|x) || p(z)), beta being 1.
+
+    The KL divergence is exact; the expectation is a mean over ``samples`` draws per image.
+
+    Raises:
+        InputError: ``samples`` is below 1.
+    """
+    check_at_least(1, "samples", samples)
+    mean, log_var = encode(vae, images)
+    likelihood = np.zeros(len(images))
+    for _ in range(samples):
+        for rows, z, _ in _posterior_samples(mean, log_var, rng):
+            likelihood[rows] += log_likelihood(vae, images[rows], z)
+    reconstruction = -float(likelihood.mean() / samples) - log_normalizer(vae)
+    kl = float(F.kl_divergence(mean, log_var).mean(dtype=np.float64))
+    return Elbo(-(reconstruction + kl) - log_normalizer(vae), reconstruction, kl)
+
+
+def importance_sampled_log_likelihood(
+    vae: VAE,
+    images: Array,
+    samples: int,
+    rng: np.random.Generator,
+    on_sample: Callable[[], object] = lambda: None,
+) -> Array:
+    """log 1/K sum_k p(x, z_k) / q(z_k|x) of each image, with K = ``samples`` draws z_k ~ q(z|x).
+
+    In expectation it is at most log p(x), approaches that as K grows, and never falls with K; with
+    K = 1 it is the ELBO. Burda et al. (2016), theorem 1.
+
+    Each round draws one z for every image, so memory does not grow with K. ``on_sample`` is called
+    after each round.
+
+    Returns:
+        (N,), float64, in nats.
+
+    Raises:
+        InputError: ``samples`` is below 1.
+    """
+    check_at_least(1, "importance samples", samples)
+    mean, log_var = encode(vae, images)
+    log_sum = np.full(len(images), -np.inf)
+    for _ in range(samples):
+        for rows, z, eps in _posterior_samples(mean, log_var, rng):
+            # log p(z) - log q(z|x): the squares are those of z and of eps = (z - mean) / std.
+            log_ratio = 0.5 * np.sum(eps**2 + log_var[rows] - z**2, axis=1, dtype=np.float64)
+            log_weight = log_likelihood(vae, images[rows], z) + log_ratio
+            log_sum[rows] = np.logaddexp(log_sum[rows], log_weight)
+        on_sample()
+    return log_sum - math.log(samples)
+
+
+def _posterior_samples(
+    mean: Array, log_var: Array, rng: np.random.Generator
+) -> Iterator[tuple[slice, Array, Array]]:
+    """Yields rows, z and eps, batch by batch: one z = mean + std eps for every image."""
+    for rows in batches(mean):
+        eps = rng.standard_normal(mean[rows].shape, mean.dtype)
+        yield rows, F.reparameterize(mean[rows], log_var[rows], eps), eps
+
+
+def batches(images: Array) -> Iterator[slice]:
+    return (slice(start, start + BATCH) for start in range(0, len(images), BATCH))
+
+
+def active_units(mean: Array) -> int:
+    """How many latent units say something about the image, given posterior means (N, z_dim).
+
+    A unit's activity is the variance over the images of its posterior mean. It is active where
+    that is above 0.01. Burda et al. (2016), section 5.2.
+    """
+    return int(np.sum(mean.var(axis=0, dtype=np.float64) > ACTIVE))
+
+
+def check_at_least(least: int, name: str, value: int) -> None:
+    if value < least:
+        raise InputError(f"{name} must be at least {least}, got {value}")

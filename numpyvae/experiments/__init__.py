@@ -1,0 +1,1 @@
+"""The article's claims, redone: train, measure, draw, and say what held."""

@@ -1,0 +1,208 @@
+"""Pictures made of images: grids, rows, panels, exact to the pixel."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ..data.files import StrPath, replacing
+from ..data.npz import reading
+from ..errors import InputError
+from ..functional import Array
+from .style import DPI, FONT_SIZE, TITLE_SIZE, save
+
+CELL = 84  # pixels: images are magnified by a whole factor up to about this size
+SMALL_CELL = 56  # the same, in pictures with many images
+SEPARATOR, SEPARATOR_GREY = 1, 96  # the line between two images: its width in pixels, its colour
+
+
+def image_grid(
+    images: Array, image_shape: tuple[int, int], path: StrPath, columns: int = 8
+) -> None:
+    """Draw images (N, D) row by row, exact to the pixel: `read_image_grid` gets them back."""
+    grid = Image.fromarray(_tile(images, image_shape, columns))
+    with replacing(path) as stream:
+        grid.save(stream, format="png")
+
+
+def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
+    """The images (N, D), uint8, of a file that `image_grid` wrote for images of this shape.
+
+    Where its last row is not full, the empty places count as images. Raises InputError where the
+    file is missing, damaged or no such grid.
+    """
+    with reading(path):
+        try:
+            with Image.open(path, formats=["PNG"]) as picture:
+                grid = np.asarray(picture)
+        except (SyntaxError, Image.DecompressionBombError) as error:  # Pillow's own for damage
+            raise ValueError(error) from error
+    height, width = image_shape
+    factor = _magnification(image_shape)
+    cell = factor * height + SEPARATOR, factor * width + SEPARATOR
+    inner = grid[:-SEPARATOR, :-SEPARATOR]
+    gray = grid.ndim == 2 and grid.dtype == np.uint8
+    if not gray or inner.size == 0 or inner.shape[0] % cell[0] or inner.shape[1] % cell[1]:
+        raise InputError(f"{path} is not a grid of images of {height} x {width} pixels")
+    cells = inner.reshape(-1, cell[0], inner.shape[1] // cell[1], cell[1]).swapaxes(1, 2)
+    return cells[:, :, SEPARATOR::factor, SEPARATOR::factor].reshape(-1, height * width)
+
+
+def evolution(
+    grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
+) -> None:
+    """Draw how the same latent vectors are decoded as training goes on, one row per epoch.
+
+    `grids` maps epochs to files of `image_grid`, each of the same latent vectors; the first
+    `columns` images of each are shown. Files that do not exist are left out. Of more than 10
+    epochs, the first, the last and some between are shown, closer together at the beginning,
+    where more happens.
+    """
+    epochs = _spread([epoch for epoch in sorted(grids) if os.path.exists(grids[epoch])], 10)
+    if not epochs:
+        raise InputError(f"no sample grid is there to make {path} from")
+    rows = [
+        (f"epoch {epoch}", read_image_grid(grids[epoch], image_shape)[:columns]) for epoch in epochs
+    ]
+    title = "The same latent vectors, decoded after each epoch"
+    image_rows([(title, rows)], image_shape, path)
+
+
+def reconstructions(
+    originals: Array,
+    reconstructed: Array,
+    samples: Array,
+    image_shape: tuple[int, int],
+    path: StrPath,
+) -> None:
+    """Draw originals (N, D) above their reconstructions (N, D), and below these samples (M, D)."""
+    pairs = [("original", originals), ("reconstruction", reconstructed)]
+    blocks = [
+        ("Test images and their reconstructions", pairs),
+        ("New images, decoded from samples of the prior N(0, I)", [("sample", samples)]),
+    ]
+    image_rows(blocks, image_shape, path)
+
+
+def image_rows(
+    blocks: Sequence[tuple[str, Sequence[tuple[str, Array]]]],
+    image_shape: tuple[int, int],
+    path: StrPath,
+    column_labels: Sequence[str] = (),
+) -> None:
+    """Draw blocks, each a title above its rows, each row a label beside its images (N, D).
+
+    `column_labels` go below the last row, one under each image.
+    """
+    tiled = [
+        (title, [(label, _tile(images, image_shape, len(images))) for label, images in rows])
+        for title, rows in blocks
+    ]
+    strips = [strip for _, rows in tiled for _, strip in rows]
+    label_width, title_height, margin = 110, 40, 12
+    bottom = 30 if column_labels else margin
+    width = label_width + max(460, *(strip.shape[1] for strip in strips)) + margin
+    height = title_height * len(tiled) + sum(len(strip) for strip in strips) + bottom
+
+    # Pixel by pixel, without axes, so that no image is resampled.
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    y = height
+    for title, rows in tiled:
+        y -= title_height
+        figure.text(label_width / width, (y + 12) / height, title, fontsize=TITLE_SIZE)
+        for label, strip in rows:
+            y -= len(strip)
+            x, middle = (label_width - 10) / width, (y + len(strip) / 2) / height
+            figure.text(x, middle, label, fontsize=FONT_SIZE, ha="right", va="center")
+            _paste(figure, strip, label_width, y)
+    for i, label in enumerate(column_labels):
+        x = (label_width + (i + 0.5) * strips[-1].shape[1] / len(column_labels)) / width
+        figure.text(x, (y - 8) / height, label, fontsize=FONT_SIZE, ha="center", va="top")
+    save(figure, path)
+
+
+def image_panels(
+    panels: Sequence[tuple[str, Array, int]],
+    image_shape: tuple[int, int],
+    path: StrPath,
+    xlabel: str = "",
+    ylabel: str = "",
+) -> None:
+    """Draw grids of images side by side: each panel is (title, images (N, D), columns).
+
+    The axis labels, where there are any, stand below and to the left of every panel.
+    """
+    grids = [_tile(images, image_shape, columns, SMALL_CELL) for _, images, columns in panels]
+    titles = [title for title, _, _ in panels]
+    widths = [  # wide enough for the title
+        max(grid.shape[1], *(8 * len(line) for line in title.splitlines()))
+        for title, grid in zip(titles, grids, strict=True)
+    ]
+    top, bottom, gap = 50, 34 if xlabel else 16, 40 if ylabel else 20
+    width = sum(widths) + gap * len(panels) + 20
+    height = top + max(map(len, grids)) + bottom
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+
+    def write(x: float, y: float, text: str, **style: Any) -> None:
+        figure.text(x / width, y / height, text, **style)
+
+    small = {"fontsize": FONT_SIZE, "ha": "center", "va": "center"}
+    x = gap
+    for title, grid, panel_width in zip(titles, grids, widths, strict=True):
+        y = height - top - len(grid)
+        _paste(figure, grid, x, y)
+        write(x, height - top + 10, title, fontsize=TITLE_SIZE)
+        write(x + grid.shape[1] / 2, y - 16, xlabel, **small)
+        write(x - 16, y + len(grid) / 2, ylabel, rotation=90, **small)
+        x += panel_width + gap
+    save(figure, path)
+
+
+def _spread(items: Sequence[int], most: int) -> list[int]:
+    """At most `most` of the items: the first, the last, between them ever wider steps."""
+    if len(items) <= most:
+        return list(items)
+    places = np.unique(np.rint(np.geomspace(1, len(items), most)).astype(int))
+    return [items[place - 1] for place in places]
+
+
+def _magnification(image_shape: tuple[int, int], size: int = CELL) -> int:
+    return max(1, size // max(image_shape))
+
+
+def _tile(images: Array, image_shape: tuple[int, int], columns: int, size: int = CELL) -> Array:
+    """The images (N, D), magnified, in a grid of pixels (rows, columns), uint8, with lines between.
+
+    Each cell of the grid is an image with a line above it and one to its left.
+    """
+    pixels = _as_uint8(images, image_shape)
+    height, width = image_shape
+    factor = _magnification(image_shape, size)
+    cell = factor * height + SEPARATOR, factor * width + SEPARATOR
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)  # rounded up
+    cells = np.full((rows * columns, *cell), SEPARATOR_GREY, np.uint8)
+    cells[: len(images), SEPARATOR:, SEPARATOR:] = pixels.repeat(factor, 1).repeat(factor, 2)
+    by_line = cells.reshape(rows, columns, *cell).swapaxes(1, 2)
+    grid = by_line.reshape(rows * cell[0], columns * cell[1])
+    return np.pad(grid, (0, SEPARATOR), constant_values=SEPARATOR_GREY)
+
+
+def _as_uint8(images: Array, image_shape: tuple[int, int]) -> Array:
+    """Images (N, D) as (N, height, width), uint8."""
+    height, width = image_shape
+    if images.ndim != 2 or images.shape[1] != height * width or len(images) == 0:
+        raise InputError(f"images must be of shape (N, {height * width}), not {images.shape}")
+    if images.dtype != np.uint8:
+        if not (images.min() >= 0 and images.max() <= 1):
+            raise InputError(f"images must be in [0, 1], not {images.min()} to {images.max()}")
+        images = np.rint(images * 255).astype(np.uint8)
+    return images.reshape(-1, height, width)
+
+
+def _paste(figure: Figure, image: Array, x: int, y: int) -> None:
+    """Put an image (height, width), uint8, into a figure, its lower left corner at pixel (x, y)."""
+    figure.figimage(np.stack([image] * 3, axis=2), x, y, origin="upper")

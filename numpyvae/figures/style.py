@@ -1,0 +1,35 @@
+"""The style of all pictures, and how they are saved."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ..data.files import StrPath, replacing
+
+# The style of all figures. The colours are Okabe and Ito's, chosen for colour-blind eyes too.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+DPI = 100  # pixels per inch of a figure
+FONT_SIZE, TITLE_SIZE = 9, 11
+
+
+def finish(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
+    """Give a panel of curves over epochs its title, axis labels, legend and ticks."""
+    finish_panel(axes, title, xlabel, ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    axes.legend(fontsize=FONT_SIZE, frameon=False)
+
+
+def finish_panel(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
+    """Give a panel its title and axis labels, in the style of all panels."""
+    axes.set_title(title, fontsize=TITLE_SIZE, loc="left")
+    axes.set_xlabel(xlabel, fontsize=FONT_SIZE)
+    axes.set_ylabel(ylabel, fontsize=FONT_SIZE)
+    axes.tick_params(labelsize=FONT_SIZE)
+    axes.grid(color="0.92")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def save(figure: Figure, path: StrPath) -> None:
+    with replacing(path) as stream:
+        figure.savefig(stream, format="png", dpi=DPI)

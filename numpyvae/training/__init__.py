@@ -1,0 +1,1 @@
+"""A run: its settings, its steps and epochs, its checkpoint and its folder."""

@@ -1,0 +1,113 @@
+"""A training run on disk: one `.npz` file without pickle, read with suspicion, written whole.
+
+The file holds
+
+    header         JSON text: format, version, configuration, image shape, random state,
+                   number of Adam steps, columns of the history
+    parameters     all parameters, one after the other, in the order of ``VAE.parameters``
+    gradient_sum   Adam's two sums, in the same order
+    square_sum
+    history        one row per finished epoch
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from ..data.files import StrPath
+from ..data.npz import read_npz, write_npz
+from ..errors import InputError
+from ..functional import Array
+from ..model import parameter_shapes
+from .config import Config
+from .run import COLUMNS, VECTORS, Run
+
+FORMAT = "numpyvae checkpoint"
+VERSION = 1
+CHECKPOINT = "checkpoint.npz"  # its name in a run folder
+
+
+def save_checkpoint(path: StrPath, run: Run) -> None:
+    """Writes ``run`` to ``path``; a kill at any moment leaves the old file or the new one, whole.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": asdict(run.config),
+        "image_shape": run.image_shape,
+        "rng": run.rng.bit_generator.state,
+        "adam_steps": run.adam.steps,
+        "columns": COLUMNS,
+    }
+    rows = [[row[column] for column in COLUMNS] for row in run.history]
+    arrays = {
+        "header": np.array(json.dumps(header)),
+        **run.vectors(),
+        "history": np.array(rows, np.float64).reshape(-1, len(COLUMNS)),
+    }
+    write_npz(path, arrays)
+
+
+def load_checkpoint(path: StrPath) -> Run:
+    """The run that ``save_checkpoint`` wrote to ``path``, a file or the run folder that holds it.
+
+    Raises:
+        InputError: the file is missing, damaged, of another kind or version, or contradicts itself.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / CHECKPOINT
+    arrays = read_npz(path)
+    try:
+        return _restore(arrays)
+    except KeyError as error:
+        raise InputError(f"{path} is no numpyvae checkpoint: it lacks {error}") from error
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InputError(f"{path} is no usable checkpoint: {error}") from error
+
+
+def _restore(arrays: Mapping[str, Array]) -> Run:
+    header = json.loads(str(arrays["header"]))
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(f"its header does not say {FORMAT!r}")
+    if header["version"] != VERSION:
+        raise InputError(f"its format is version {header['version']}, this program's {VERSION}")
+    config = Config.from_json(header["config"])
+    height, width = header["image_shape"]
+    if not (type(height) is type(width) is int and min(height, width) > 0):
+        raise InputError(f"its image shape is {header['image_shape']}")
+
+    # The vectors are there already; the model is made only if its sizes are theirs.
+    shapes = parameter_shapes(height * width, *config.hidden, config.z_dim)
+    size = sum(prod(shape) for shape in shapes.values())
+    for name in VECTORS:
+        vector = arrays[name]
+        if vector.shape != (size,) or vector.dtype != np.float32 or not np.isfinite(vector).all():
+            raise InputError(f"{name} must be {size} finite float32 numbers, as its sizes ask for")
+    if arrays["square_sum"].min() < 0:
+        raise InputError("square_sum must not be negative")
+    run = Run.start(config, (height, width))
+    for name, vector in run.vectors().items():
+        vector[...] = arrays[name]
+    if type(header["adam_steps"]) is not int or header["adam_steps"] < 0:
+        raise InputError(f"adam_steps is {header['adam_steps']!r}")
+    run.adam.steps = header["adam_steps"]
+    run.rng.bit_generator.state = header["rng"]
+
+    rows = arrays["history"]
+    if header["columns"] != list(COLUMNS) or rows.shape[1:] != (len(COLUMNS),):
+        raise InputError(f"its history must have the columns {', '.join(COLUMNS)}")
+    if not np.isfinite(rows).all() or not np.array_equal(rows[:, 0], np.arange(len(rows)) + 1):
+        raise InputError("its history must be finite numbers, one row per epoch")
+    run.history = [
+        {"epoch": epoch, **dict(zip(COLUMNS[1:], map(float, row[1:]), strict=True))}
+        for epoch, row in enumerate(rows, 1)
+    ]
+    return run

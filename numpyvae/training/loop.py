@@ -1,0 +1,107 @@
+"""The training loop: epochs, validation, history."""
+
+import time
+from collections.abc import Callable
+from math import ceil, cos, isfinite, pi
+from pathlib import Path
+
+import numpy as np
+
+from ..data.dataset import Dataset
+from ..data.files import StrPath
+from ..errors import InputError, LossNotFiniteError
+from .checkpoint import load_checkpoint
+from .config import Config
+from .folder import begin_run, draw_pictures, keep_run, resume_run
+from .progress import Progress
+from .run import COLUMNS, Run
+from .steps import Trainer, numpy_trainer
+
+
+def train(
+    config: Config,
+    data: Dataset,
+    out: StrPath | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    make_trainer: Callable[[Run, Dataset], Trainer] = numpy_trainer,
+) -> Run:
+    """Trains a VAE, and keeps it after every epoch in the run folder ``out``.
+
+    Args:
+        config: the settings.
+        data: the images, as ``load_dataset`` returns them.
+        out: the folder for checkpoint, history and pictures; None keeps nothing.
+        resume: go on with the run in ``out``; ``config`` may differ from that run's in ``epochs``.
+        progress: print a line per epoch, and on a terminal a live bar.
+        make_trainer: who trains: this package, or ``reference_torch``.
+
+    Returns:
+        The finished run; its ``vae`` is the trained model.
+
+    Raises:
+        InputError: ``config`` names another data set than ``data``; ``out`` cannot be written,
+            holds a run already (or none, with ``resume``), or that run contradicts ``config`` or
+            ``data``.
+        LossNotFiniteError: training broke down; ``out`` keeps the last good epoch.
+        KeyboardInterrupt: with a message that says how to go on; ``out`` keeps the last epoch.
+    """
+    if config.dataset != data.name:  # a run remembers only the name, and reads the images by it
+        raise InputError(f"the settings name the data set {config.dataset}, the data {data.name}")
+    folder = None if out is None else Path(out)
+    if folder is not None and resume:
+        run = resume_run(folder, config, data)
+    else:
+        run = Run.start(config, data.image_shape)
+        if folder is not None:
+            begin_run(run, folder)
+    trainer = make_trainer(run, data)
+    steps = ceil(len(data.train_images) / config.batch_size)
+    try:
+        with Progress(run, steps, progress) as shown:
+            while len(run.history) < config.epochs:
+                run.history.append(_epoch(run, trainer, shown))
+                if folder is not None:
+                    keep_run(run, folder)
+                shown.epoch()
+    except (KeyboardInterrupt, LossNotFiniteError) as stop:
+        if folder is None:
+            raise
+        kept = load_checkpoint(folder)
+        draw_pictures(kept, data, folder)
+        epochs = len(kept.history)
+        raise type(stop)(
+            f"{str(stop) or 'interrupted'} in epoch {epochs + 1}; {folder} keeps the run as it was "
+            f"after epoch {epochs}"
+        ) from None
+    if folder is not None:
+        draw_pictures(run, data, folder)
+    return run
+
+
+def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
+    """Trains for one epoch; returns its row of the history."""
+    epoch = len(run.history) + 1
+    run.adam.lr = learning_rate(run.config, epoch)
+    start = time.perf_counter()
+    with np.errstate(over="ignore", invalid="ignore"):  # every loss is checked instead
+        train_averages = trainer.train_epoch(shown.step)
+        val_averages = trainer.validate()
+    if not all(map(isfinite, val_averages.values())):
+        raise LossNotFiniteError("the validation loss is not finite")
+    row = {
+        "epoch": epoch,
+        **{f"train_{name}": value for name, value in train_averages.items()},
+        **{f"val_{name}": val_averages[name] for name in train_averages},
+        "mean_of_means": val_averages["mean_of_means"],
+        "mean_of_log_vars": val_averages["mean_of_log_vars"],
+        "seconds": time.perf_counter() - start,
+    }
+    return {column: float(row[column]) for column in COLUMNS}
+
+
+def learning_rate(config: Config, epoch: int) -> float:
+    """The step size in ``epoch``, counted from 1: constant, or falling towards 0 as a cosine."""
+    if config.lr_schedule == "constant":
+        return config.lr
+    return config.lr * 0.5 * (1 + cos(pi * (epoch - 1) / config.epochs))

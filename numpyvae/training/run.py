@@ -1,0 +1,52 @@
+"""A training run: everything that training changes, and the settings it goes by."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..functional import Array
+from ..model import VAE
+from ..optim import Adam
+from .chance import Stream
+from .config import Config
+
+VECTORS = ("parameters", "gradient_sum", "square_sum")  # as a checkpoint names them
+COLUMNS = (
+    "epoch",
+    *("train_loss", "train_reconstruction", "train_kl"),
+    *("val_loss", "val_reconstruction", "val_kl"),
+    *("mean_of_means", "mean_of_log_vars", "seconds"),
+)
+
+
+@dataclass
+class Run:
+    """Everything that training changes, and the settings it goes by: what a checkpoint holds.
+
+    ``history`` has a row per finished epoch, from ``COLUMNS`` to numbers; losses are per image.
+    """
+
+    config: Config
+    image_shape: tuple[int, int]
+    vae: VAE
+    adam: Adam
+    rng: np.random.Generator
+    history: list[dict[str, float]]
+
+    @classmethod
+    def start(cls, config: Config, image_shape: tuple[int, int]) -> "Run":
+        """A run before its first epoch."""
+        vae = VAE(
+            image_shape[0] * image_shape[1],
+            *config.hidden,
+            config.z_dim,
+            reconstruction=config.reconstruction,
+            seed=config.seed,
+        )
+        adam = Adam(vae.parameters, lr=config.lr, weight_decay=config.weight_decay)
+        return cls(config, image_shape, vae, adam, Stream.TRAINING.generator(config.seed), [])
+
+    def vectors(self) -> dict[str, Array]:
+        """The arrays that a training step changes: the parameters and Adam's sums, each flat."""
+        values = (self.vae.parameters.flat, self.adam.gradient_sum, self.adam.square_sum)
+        return dict(zip(VECTORS, values, strict=True))

@@ -1,0 +1,48 @@
+"""Pictures of NumPy and PyTorch side by side."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from numpyvae.data.files import StrPath
+from numpyvae.figures.style import BLUE, DPI, GREEN, ORANGE, finish, save
+
+
+def side_by_side(ours: Sequence[float], theirs: Sequence[float], title: str, path: StrPath) -> None:
+    """Draw the losses per image of NumPy's and PyTorch's steps, and below these the difference."""
+    figure = Figure(figsize=(8, 6), dpi=DPI, layout="constrained")
+    losses, differences = figure.subplots(2, 1, sharex=True)
+    steps = np.arange(1, len(ours) + 1)
+    losses.plot(steps, theirs, color=ORANGE, linewidth=3, alpha=0.5, label="PyTorch")
+    losses.plot(steps, ours, color=BLUE, linewidth=0.8, label="NumPy")
+    losses.set_yscale("log")
+    losses.yaxis.set_major_formatter("{x:g}")
+    losses.yaxis.set_minor_formatter("{x:g}")
+    difference = np.abs(np.subtract(ours, theirs))
+    lowest = difference[difference > 0].min(initial=1.0)  # where equal, draw at the bottom
+    differences.plot(
+        steps, np.maximum(difference, lowest), color=GREEN, linewidth=0.8, label="difference"
+    )
+    differences.set_yscale("log")
+    finish(losses, f"Loss side by side: {title}", "", "per image")
+    finish(differences, "|NumPy - PyTorch|", "training step", "per image")
+    save(figure, path)
+
+
+def growth(series: Mapping[str, Mapping[str, Mapping[str, float]]], path: StrPath) -> None:
+    """Draw how long a step takes, by contender, against each size that grows.
+
+    `series` maps the name of a size to milliseconds, by its value and by contender.
+    """
+    figure = Figure(figsize=(3.4 * len(series), 3.4), dpi=DPI, layout="constrained")
+    (panels,) = figure.subplots(1, len(series), squeeze=False)
+    for axes, (name, by_size) in zip(panels, series.items(), strict=True):
+        sizes = [int(size) for size in by_size]
+        for contender, color in zip(next(iter(by_size.values())), (BLUE, ORANGE), strict=True):
+            times = [by_size[str(size)][contender] for size in sizes]
+            axes.loglog(sizes, times, marker="o", markersize=3.5, color=color, label=contender)
+        finish(axes, f"Step against {name}", name, "ms per step")
+        axes.set_xticks(sizes[::2], [str(size) for size in sizes[::2]])
+        axes.minorticks_off()
+    save(figure, path)

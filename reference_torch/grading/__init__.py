@@ -1,0 +1,1 @@
+"""The exercises, and how what a learner wrote is graded."""

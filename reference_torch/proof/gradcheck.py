@@ -1,0 +1,188 @@
+"""Shows, parameter by parameter, that the hand-written gradients are right."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numpyvae import VAE, Config, InputError, load_checkpoint
+from numpyvae.commands.arguments import add_checkpoint_argument, add_settings
+from numpyvae.functional import Array
+from numpyvae.training.chance import Stream
+
+from .parity import Comparison, model_parity
+
+DIRECTIONS = 4  # of the finite differences, for each array
+STEPS = (1e-6, 1e-7, 1e-8, 1e-9)
+FINITE_DIFFERENCE_TOLERANCE = 1e-4  # a wrong formula is off by percents
+
+HELP = "check every hand-written gradient"
+DESCRIPTION = """\
+Check numpyvae's hand-written backward pass, gradient by gradient, on one batch of random images.
+
+"vs PyTorch" compares with PyTorch's automatic differentiation, for the same weights, images and
+noise. The error is the norm of the difference, relative to the norm of the gradient.
+
+"vs differences" compares with finite differences: how much the loss changes when the array is
+moved a little, forward and back, along 4 random directions. No derivative is involved there, but
+the difference of two nearly equal losses has few digits: expect 1e-7, where PyTorch agrees to
+1e-15. These losses are always computed in float64. mean, log_var and z are no arrays one can
+move, so they have no such number.
+
+The exit status is 0 if all of it agrees, 1 if anything does not.
+"""
+
+
+class FiniteDifferences(NamedTuple):
+    """How far a gradient is from finite differences of the loss."""
+
+    error: float  # norm of the difference, relative to the norm of the gradient
+    agrees: bool
+
+
+class Row(NamedTuple):
+    """A line of the table. ``differences`` is None for what cannot be moved."""
+
+    comparison: Comparison
+    differences: FiniteDifferences | None
+
+    @property
+    def agrees(self) -> bool:
+        return self.comparison.agrees and (self.differences is None or self.differences.agrees)
+
+
+def gradcheck(vae: VAE, x: Array, eps: Array, beta: float, rng: np.random.Generator) -> list[Row]:
+    """Checks a model's losses and gradients, for images x and noise eps, as ``VAE.forward``.
+
+    Against PyTorch: all that ``model_parity`` lists. Against finite differences: the gradients with
+    respect to x and the parameters, along directions that ``rng`` draws.
+    """
+    exact = vae.astype(np.float64)
+    exact_x, exact_eps = x.astype(np.float64), eps.astype(np.float64)
+    movable = {"x": exact_x, **exact.parameters}
+
+    def finite_differences(comparison: Comparison) -> FiniteDifferences:
+        """Central differences along random directions.
+
+        For a direction d of standard normal numbers, the mean of (D · d)² is |D|². So the root
+        mean square of (slope along d) - gradient · d estimates the norm of the gradient's error,
+        with few directions for an array of any size.
+        """
+        array = movable[comparison.name]
+        gradient = comparison.numpy.astype(np.float64)
+        misses, rounding = [], 0.0
+        for _ in range(DIRECTIONS):
+            direction = rng.standard_normal(array.shape)
+            slope, uncertainty = _slope(exact, exact_x, exact_eps, beta, array, direction)
+            misses.append(slope - float(np.vdot(gradient, direction)))
+            rounding = max(rounding, uncertainty)
+        miss = math.sqrt(np.mean(np.square(misses)))
+        norm = float(np.linalg.norm(gradient))
+        allowed = FINITE_DIFFERENCE_TOLERANCE * norm + comparison.allowed + rounding
+        error = miss / norm if norm else math.inf if miss else 0.0
+        return FiniteDifferences(error, miss <= allowed < math.inf)
+
+    return [
+        Row(comparison, finite_differences(comparison) if comparison.name in movable else None)
+        for comparison in model_parity(vae, x, eps, beta)
+    ]
+
+
+def _slope(
+    vae: VAE, x: Array, eps: Array, beta: float, array: Array, direction: Array
+) -> tuple[float, float]:
+    """d total / d t, where ``array`` moves by t times ``direction``; and what rounding does to it.
+
+    ReLU has a kink, and a step across it sees a mixture of two slopes. So the step shrinks until
+    no unit switches on or off.
+    """
+    kept = array.copy()
+
+    def moved(t: float) -> tuple[float, Array]:
+        array[...] = kept + t * direction
+        loss = vae.forward(x, eps, beta).total
+        array[...] = kept
+        units = [vae.activations[layer].ravel() for layer in ("h1", "h2", "h3", "h4")]
+        return loss, np.concatenate(units) > 0
+
+    for step in STEPS:
+        (up, on_after), (down, on_before) = moved(step), moved(-step)
+        if np.array_equal(on_after, on_before):
+            break
+    # 16 roundings in each of the losses
+    return (up - down) / (2 * step), 16 * float(np.finfo(np.float64).eps) * abs(up) / step
+
+
+# The command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_checkpoint_argument(parser, nargs="?", help="a trained run, instead of random weights")
+    parser.add_argument("--x-dim", type=int, metavar="N", help="pixels (default 784)")
+    add_settings(parser, "hidden", "z_dim", "reconstruction", "batch_size", "beta", "seed")
+    parser.add_argument(
+        "--dtype",
+        choices=["float64", "float32"],
+        default="float64",
+        help="of both sides; a checkpoint is converted (default float64)",
+    )
+
+
+def run(checkpoint: Path | None, x_dim: int | None, dtype: str, **settings: Any) -> int:
+    """Prints the table; returns 1 if anything disagrees, else 0."""
+    if checkpoint is not None:
+        own = ["x_dim"] if x_dim is not None else []
+        own += [name for name in ("hidden", "z_dim", "reconstruction") if name in settings]
+        if own:
+            flags = ", ".join("--" + name.replace("_", "-") for name in own)
+            raise InputError(f"leave out {flags}: the checkpoint has its own")
+        vae, weights = load_checkpoint(checkpoint).vae.astype(dtype), f"weights of {checkpoint}"
+        config = Config(**settings)
+    else:
+        if "hidden" in settings:
+            settings["hidden"] = tuple(settings["hidden"])
+        config, x_dim = Config(**settings), 784 if x_dim is None else x_dim
+        if x_dim < 1:
+            raise InputError(f"--x-dim must be at least 1, got {x_dim}")
+        vae = VAE(
+            x_dim, *config.hidden, config.z_dim, config.reconstruction, dtype, seed=config.seed
+        )
+        weights = "random weights"
+
+    rng = Stream.GRADCHECK.generator(config.seed)
+    pixels = rng.uniform(-0.5, 1.5, (config.batch_size, vae.x_dim))
+    x = np.clip(pixels, 0, 1).astype(dtype)  # a quarter of them exactly 0, a quarter exactly 1
+    eps = rng.standard_normal((config.batch_size, vae.z_dim)).astype(dtype)
+    rows = gradcheck(vae, x, eps, config.beta, rng)
+
+    print(f"{'-'.join(map(str, vae.sizes))} and back, {weights}, {dtype}")
+    print(
+        f"{vae.reconstruction}, beta {config.beta:g}, {config.batch_size} random images, "
+        f"seed {config.seed}\n"
+    )
+    print(table(rows))
+    wrong = [row.comparison.name for row in rows if not row.agrees]
+    print("WRONG: " + ", ".join(wrong) if wrong else "All losses and gradients are right.")
+    return 1 if wrong else 0
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The losses, then the gradients, a line each."""
+    form = "{:<15}  {:>9}  {:>10}  {:>10}  {:>14}  {}\n"
+    losses = form.format("loss", "", "value", "vs PyTorch", "", "verdict")
+    gradients = form.format("gradient", "shape", "norm", "vs PyTorch", "vs differences", "verdict")
+    for comparison, differences in rows:
+        name, array = comparison.name, comparison.numpy
+        shape = " x ".join(map(str, array.shape))
+        size = f"{np.linalg.norm(array):.4e}"
+        error = f"{comparison.error:.1e}"
+        verdict = "right" if Row(comparison, differences).agrees else "WRONG"
+        if not shape:
+            losses += form.format(name, "", size, error, "", verdict)
+        else:
+            by_differences = f"{differences.error:.1e}" if differences else "-"
+            gradients += form.format(name, shape, size, error, by_differences, verdict)
+    return f"{losses}\n{gradients}"

@@ -1,0 +1,1 @@
+"""How fast NumPy and PyTorch are on this machine."""

@@ -1,0 +1,1 @@
+"""The same model in PyTorch, its training, and what is carried between the two."""
