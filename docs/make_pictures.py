@@ -26,7 +26,7 @@ from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
 from numpyvae import VAE, cli
-from numpyvae.figures import BLUE, ORANGE
+from numpyvae.figures.style import BLUE, ORANGE
 from numpyvae.model import Loss
 from reference_torch import __main__ as reference_torch
 

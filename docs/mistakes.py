@@ -22,14 +22,15 @@ from PIL import Image
 
 from numpyvae import VAE, Adam, Config, load_dataset
 from numpyvae import figures as style
-from numpyvae.checkpoint import Run
-from numpyvae.data import as_floats
+from numpyvae.data.dataset import as_floats
+from numpyvae.evaluation.latent import reconstruct
 from numpyvae.functional import Array
-from numpyvae.latent import reconstruct
-from numpyvae.training import NumpyTrainer, sample_latents, visits
-from reference_torch.deliberate_errors import ERRORS, DeliberateError
-from reference_torch.gradcheck import gradcheck
-from reference_torch.parity import compare_adam
+from numpyvae.training.folder import sample_latents
+from numpyvae.training.run import Run
+from numpyvae.training.steps import numpy_trainer, visits
+from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
+from reference_torch.proof.gradcheck import gradcheck
+from reference_torch.proof.parity import adam_parity
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
@@ -92,7 +93,7 @@ def train(error: DeliberateError) -> Training:
     with error.applied():
         run = start(error.reconstruction)
     np.random.seed(0)  # noqa: NPY002  # for the error that draws its own noise
-    trainer = NumpyTrainer(run, DATA)
+    trainer = numpy_trainer(run, DATA)
     shown, true = [], []
     for _ in range(EPOCHS):
         with error.applied():
@@ -106,7 +107,7 @@ def train(error: DeliberateError) -> Training:
 @cache
 def right(reconstruction: str, seed: int = 0) -> Training:
     run = start(reconstruction, seed)
-    trainer = NumpyTrainer(run, DATA)
+    trainer = numpy_trainer(run, DATA)
     losses = []
     for _ in range(EPOCHS):
         trainer.train_epoch(lambda _: None)
@@ -166,7 +167,7 @@ def check_adam(error: DeliberateError) -> tuple[str, float] | None:
     moved = run.vae.astype(np.float64)
     adam = Adam(moved.parameters, lr=run.config.lr, weight_decay=run.config.weight_decay)
     with error.applied():
-        comparisons = compare_adam(adam, gradients())
+        comparisons = adam_parity(adam, gradients())
     return worst([(c.name, c.error) for c in comparisons if not c.agrees])
 
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import numpy as np
 
 from numpyvae import VAE, Adam, functional, optim
-from reference_torch.bench import Sizes, medians
+from reference_torch.speed.contenders import Sizes, medians
 
 BLOCKS = (16, 64, 128, 2048)  # Ki elements, beside the 32 of optim.BLOCK
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from test_training import assert_same_run
 
 from numpyvae import Config, InputError, load_checkpoint, save_checkpoint, train
-from numpyvae.checkpoint import COLUMNS, Run
-from numpyvae.npz import write_npz
+from numpyvae.data.npz import write_npz
+from numpyvae.training.run import COLUMNS, Run
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import numpyvae
-from numpyvae.cli import main
+from numpyvae.commands.main import main
 
 TINY = ["--hidden", "6", "5", "--z-dim", "2", "--batch-size", "16"]
 

@@ -9,7 +9,7 @@ import pytest
 from numpyvae import Config, load_dataset
 from reference_torch import bench
 from reference_torch.__main__ import main
-from reference_torch.compare import train_side_by_side
+from reference_torch.proof.side_by_side import train_side_by_side
 
 
 @pytest.fixture(autouse=True)

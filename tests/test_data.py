@@ -22,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpyvae import data
-from numpyvae.data import as_floats, load_dataset, minibatches
+from numpyvae.data.dataset import as_floats, minibatches
+from numpyvae.data.loading import load_dataset
 from numpyvae.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -272,7 +273,7 @@ def test_the_real_mnist():
 def test_loading_mnist_holds_it_in_memory_once():
     code = """
 import sys, tracemalloc, numpy
-from numpyvae.data import load_dataset
+from numpyvae.data.loading import load_dataset
 tracemalloc.start()
 load_dataset("mnist", sys.argv[1])
 print(tracemalloc.get_traced_memory()[1])

@@ -7,9 +7,9 @@ import pytest
 
 from numpyvae import VAE, Adam
 from numpyvae.flat import FlatArrays
-from reference_torch.deliberate_errors import ERRORS, DeliberateError
-from reference_torch.gradcheck import Row, gradcheck
-from reference_torch.parity import Comparison, assert_agree, compare, compare_adam
+from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
+from reference_torch.proof.gradcheck import Row, gradcheck
+from reference_torch.proof.parity import Comparison, adam_parity, assert_agree
 
 MODEL_ERRORS = [error for error in ERRORS if not error.in_adam]
 BETA = 0.7
@@ -37,14 +37,14 @@ def adam_comparisons() -> list[Comparison]:
         gradient = FlatArrays({name: p.shape for name, p in vae.parameters.items()}, np.float64)
         gradient.flat[...] = rng.standard_normal(gradient.flat.size)
         gradients.append(gradient)
-    return compare_adam(adam, gradients)
+    return adam_parity(adam, gradients)
 
 
 def comparisons(error: DeliberateError) -> list[Comparison]:
     if error.in_adam:
         return adam_comparisons()
     vae, x, eps = model(error.reconstruction)
-    return compare(vae, x, eps, BETA)
+    return model_parity(vae, x, eps, BETA)
 
 
 def test_without_an_error_all_is_right():

@@ -21,22 +21,22 @@ from numpyvae import (
     save_checkpoint,
     train,
 )
-from numpyvae.cli import main
-from numpyvae.evaluation import (
+from numpyvae.commands.main import main
+from numpyvae.evaluation.evaluate import binarize, evaluate, table
+from numpyvae.evaluation.likelihood import (
     active_units,
-    binarize,
     elbo,
     encode,
-    evaluate,
-    held_out,
     importance_sampled_log_likelihood,
     log_likelihood,
     log_normalizer,
+)
+from numpyvae.evaluation.samples import (
+    held_out,
     measure_real,
     measure_samples,
     median_distance,
     mmd2,
-    table,
 )
 
 RAISED = 100.0  # keeps hidden units positive, so that their ReLU changes nothing

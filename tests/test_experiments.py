@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from numpyvae import Config, experiments, latent, load_dataset, training
-from numpyvae.checkpoint import Run
-from numpyvae.cli import main
-from numpyvae.data import as_floats
+from numpyvae.commands.main import main
+from numpyvae.data.dataset import as_floats
 from numpyvae.errors import InputError
-from numpyvae.evaluation import Samples, measure_real
-from numpyvae.experiments import Measurement, measure, trend
+from numpyvae.evaluation.samples import Samples, measure_real
+from numpyvae.experiments.findings import trend
+from numpyvae.experiments.measurement import Measurement, measure
+from numpyvae.training.run import Run
 
 
 @pytest.fixture
@@ -398,7 +399,7 @@ def test_an_interrupted_experiment_goes_on(config, tmp_path, monkeypatch):
         """A trainer that stops in the second epoch of the second run."""
 
         def __init__(self, run, data):
-            self.trainer = training.NumpyTrainer(run, data)
+            self.trainer = training.numpy_trainer(run, data)
             self.run = run
 
         def train_epoch(self, on_step):

@@ -14,17 +14,16 @@ from PIL import Image
 
 from numpyvae import figures
 from numpyvae.errors import InputError
-from numpyvae.figures import (
+from numpyvae.figures.curves import loss_curves, sweep
+from numpyvae.figures.images import (
     evolution,
     image_grid,
     image_panels,
     image_rows,
-    latent_space,
-    loss_curves,
     read_image_grid,
     reconstructions,
-    sweep,
 )
+from numpyvae.figures.space import latent_space
 
 RNG = np.random.default_rng(0)
 

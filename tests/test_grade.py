@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from numpyvae import functional as F
-from numpyvae.cli import Parser, execute
-from reference_torch.grade import DESCRIPTION, EXERCISES, OPERATIONS, add_arguments, grade, run
+from numpyvae.commands.arguments import Parser, execute
+from reference_torch.grading.exercises import EXERCISES, OPERATIONS
+from reference_torch.grading.grade import DESCRIPTION, add_arguments, grade, run
 
 EXERCISES_FILE = Path(__file__).parent.parent / "docs/exercises/by_hand.py"
 NAMES = [exercise.name for exercise in EXERCISES]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reference_torch.deliberate_errors import ERRORS
+from reference_torch.proof.deliberate_errors import ERRORS
 
 DOCS = Path(__file__).parent.parent / "docs"
 

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numpyvae.data.npz import read_npy, read_npz, write_npz
 from numpyvae.errors import InputError
-from numpyvae.npz import read_npy, read_npz, write_npz
 
 ARRAYS = {
     "weight": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -284,7 +284,7 @@ def test_a_disk_that_fills_up_while_writing(tmp_path):
     code = """
 import resource, sys, numpy as np
 from numpyvae.errors import InputError
-from numpyvae.npz import write_npz
+from numpyvae.data.npz import write_npz
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     write_npz(sys.argv[1], {"a": np.zeros(50_000), "b": np.zeros(9)})
@@ -311,7 +311,7 @@ def test_places_that_cannot_be_written_are_named(tmp_path):
 def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path):
     code = """
 import sys, itertools, numpy as np
-from numpyvae.npz import write_npz
+from numpyvae.data.npz import write_npz
 for i in itertools.count():
     write_npz(sys.argv[1], {"a": np.full(30_000, i), "b": np.full(30_000, i)})
     if i == 0: print("begun", flush=True)

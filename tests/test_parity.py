@@ -12,22 +12,13 @@ from hypothesis import strategies as st
 
 from numpyvae import VAE, Adam, load_dataset
 from numpyvae import functional as F
-from numpyvae.data import minibatches
+from numpyvae.data.dataset import minibatches
 from numpyvae.flat import FlatArrays
 from numpyvae.optim import BLOCK
 from reference_torch import TorchVAE
-from reference_torch.parity import (
-    Comparison,
-    LastDigitNoise,
-    adam_to_numpy,
-    adam_to_torch,
-    assert_agree,
-    compare,
-    compare_adam,
-    compare_to,
-    to_numpy,
-    to_torch,
-)
+from reference_torch.proof.parity import Comparison, adam_parity, assert_agree, parity
+from reference_torch.proof.rounding import LastDigitNoise
+from reference_torch.twin.carrying import adam_to_numpy, adam_to_torch, to_numpy, to_torch
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,7 +76,7 @@ def check(torch_function, grad_value, inputs, value, **gradients):
 
     dtypes = {array.dtype for array in (*inputs.values(), value, *gradients.values())}
     assert len(dtypes) == 1
-    assert_agree(compare_to(reference, {"value": value} | gradients))
+    assert_agree(parity(reference, {"value": value} | gradients))
 
 
 # Each operation alone
@@ -210,7 +201,7 @@ def test_a_tiny_cross_entropy_keeps_its_digits():
     x[...] = 0
     vae.parameters["decoder3.weight"][...] = 0
     vae.parameters["decoder3.bias"][...] = -18
-    assert_agree(compare(vae, x, eps, beta=0))
+    assert_agree(model_parity(vae, x, eps, beta=0))
     loss = vae.forward(x, eps, beta=0).total
     assert abs(loss / np.log1p(np.exp(-18)) - 1) < 1e-15
 
@@ -287,7 +278,7 @@ def draw_model(draw, dims, reconstruction, scale):
 @settings(max_examples=100, deadline=None)
 def test_model(draw, dims, reconstruction, scale, beta):
     vae, x, eps = draw_model(draw, dims, reconstruction, scale)
-    comparisons = compare(vae, x, eps, beta)
+    comparisons = model_parity(vae, x, eps, beta)
     names = ["total", "reconstruction", "kl", "x", "mean", "log_var", "z", *vae.parameters]
     assert [comparison.name for comparison in comparisons] == names
     assert_agree(comparisons)
@@ -300,7 +291,7 @@ def test_model_at_extreme_log_variances(log_var, reconstruction, dtype):
     vae, x, eps = draw_model(Draw(0, dtype), (5, 8, 7, 6, 4), reconstruction, 0.5)
     vae.parameters["log_var.weight"][...] = 0
     vae.parameters["log_var.bias"][...] = log_var
-    assert_agree(compare(vae, x, eps))
+    assert_agree(model_parity(vae, x, eps))
 
 
 @pytest.mark.parametrize("reconstruction", ["mse", "bce"])
@@ -310,7 +301,7 @@ def test_model_with_every_unit_on_its_kink(reconstruction, dtype):
     for layer in ("encoder1", "encoder2", "decoder1", "decoder2"):
         vae.parameters[f"{layer}.weight"][...] = 0
         vae.parameters[f"{layer}.bias"][...] = 0
-    assert_agree(compare(vae, x, eps))
+    assert_agree(model_parity(vae, x, eps))
     assert not np.any(vae.gradients["decoder1.bias"])
 
 
@@ -321,7 +312,7 @@ def test_the_articles_network_agrees_without_any_allowance(reconstruction, dtype
     draw = Draw(0, dtype)
     vae = VAE(reconstruction=reconstruction, dtype=dtype)
     tolerance = 1e-10 if dtype == np.float64 else 1e-5
-    for comparison in compare(vae, draw.pixels(16, 784), draw.normal(16, 50)):
+    for comparison in model_parity(vae, draw.pixels(16, 784), draw.normal(16, 50)):
         assert comparison.error < tolerance, str(comparison)
 
 
@@ -358,7 +349,7 @@ def test_torch_model_draws_its_own_noise():
 def test_model_on_cuda(reconstruction, dtype):
     draw = Draw(0, dtype)
     vae = VAE(reconstruction=reconstruction, dtype=dtype)
-    assert_agree(compare(vae, draw.pixels(64, 784), draw.normal(64, 50), device="cuda"))
+    assert_agree(model_parity(vae, draw.pixels(64, 784), draw.normal(64, 50), device="cuda"))
 
 
 # Comparing
@@ -510,7 +501,7 @@ def test_adam(draw, lr, betas, eps, weight_decay, scale):
         {name: draw.normal(*shape, scale=scale) for name, shape in shapes.items()}
         for _ in range(300)
     ]
-    assert_agree(compare_adam(adam, gradients))
+    assert_agree(adam_parity(adam, gradients))
 
 
 def test_adam_over_several_blocks():
@@ -518,7 +509,7 @@ def test_adam_over_several_blocks():
     parameters = FlatArrays({"a": (BLOCK, 2), "b": (3,)}, np.float64)
     parameters.flat[...] = draw.normal(parameters.flat.size)
     gradients = [{"a": draw.normal(BLOCK, 2), "b": draw.normal(3)} for _ in range(5)]
-    assert_agree(compare_adam(Adam(parameters, weight_decay=0.01), gradients))
+    assert_agree(adam_parity(Adam(parameters, weight_decay=0.01), gradients))
 
 
 # A whole training

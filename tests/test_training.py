@@ -11,16 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpyvae import VAE, Config, Dataset, InputError, load_checkpoint, train
-from numpyvae.checkpoint import COLUMNS, Run
-from numpyvae.data import as_floats
-from numpyvae.figures import read_image_grid
-from numpyvae.training import (
-    LossNotFiniteError,
-    NumpyTrainer,
-    learning_rate,
-    sample_latents,
-    visits,
-)
+from numpyvae.data.dataset import as_floats
+from numpyvae.errors import LossNotFiniteError
+from numpyvae.figures.images import read_image_grid
+from numpyvae.training.folder import sample_latents
+from numpyvae.training.loop import learning_rate
+from numpyvae.training.run import COLUMNS, Run
+from numpyvae.training.steps import numpy_trainer, visits
 
 PICTURES = ["evolution.png", "loss.png", "reconstructions.png"]
 
@@ -39,7 +36,7 @@ def assert_same_run(a: Run, b: Run) -> None:
     assert a.config == b.config
 
 
-class Interrupted(NumpyTrainer):
+class Interrupted(numpy_trainer):
     """A trainer that Ctrl-C stops in the middle of its second epoch."""
 
     epochs = 0
@@ -142,7 +139,7 @@ def test_resuming_mends_texts_that_a_kill_left_behind_the_checkpoint(tiny, tiny_
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_epoch(
     tiny, tiny_config, tmp_path
 ):
-    class Exploding(NumpyTrainer):
+    class Exploding(numpy_trainer):
         def train_epoch(self, on_step):
             if self.run.history:
                 self.run.vae.parameters["decoder3.bias"][:] = np.nan
@@ -156,7 +153,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_epoch(
 
 
 def test_an_explosion_in_the_last_step_of_an_epoch_is_seen_in_validation(tiny, tiny_config):
-    class Exploding(NumpyTrainer):
+    class Exploding(numpy_trainer):
         def train_epoch(self, on_step):
             averages = super().train_epoch(on_step)
             self.run.vae.parameters.flat[:] = np.inf
@@ -235,7 +232,7 @@ def test_noise_is_standard_normal_and_new_at_every_visit(tiny, tiny_config):
 
 def test_validation_uses_the_same_noise_in_every_epoch_and_leaves_the_rng_alone(tiny, tiny_config):
     run = Run.start(tiny_config, tiny.image_shape)
-    trainer = NumpyTrainer(run, tiny)
+    trainer = numpy_trainer(run, tiny)
     state = run.rng.bit_generator.state
     assert trainer.validate() == trainer.validate()
     assert run.rng.bit_generator.state == state
