@@ -10,7 +10,7 @@ from numpyvae.figures.style import BLUE, DPI, GREEN, ORANGE, finish, save
 
 
 def side_by_side(ours: Sequence[float], theirs: Sequence[float], title: str, path: StrPath) -> None:
-    """Draw the losses per image of NumPy's and PyTorch's steps, and below these the difference."""
+    """Draws the losses per image of NumPy's and PyTorch's steps, and below these the difference."""
     figure = Figure(figsize=(8, 6), dpi=DPI, layout="constrained")
     losses, differences = figure.subplots(2, 1, sharex=True)
     steps = np.arange(1, len(ours) + 1)
@@ -31,9 +31,9 @@ def side_by_side(ours: Sequence[float], theirs: Sequence[float], title: str, pat
 
 
 def growth(series: Mapping[str, Mapping[str, Mapping[str, float]]], path: StrPath) -> None:
-    """Draw how long a step takes, by contender, against each size that grows.
+    """Draws how long a step takes, by contender, against each size that grows.
 
-    `series` maps the name of a size to milliseconds, by its value and by contender.
+    ``series`` maps the name of a size to milliseconds, by its value and by contender.
     """
     figure = Figure(figsize=(3.4 * len(series), 3.4), dpi=DPI, layout="constrained")
     (panels,) = figure.subplots(1, len(series), squeeze=False)

@@ -4,18 +4,13 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn
 
 from ..data.dataset import Dataset
 from ..data.files import make_folder
-from ..data.loading import load_dataset
 from ..errors import InputError, LossNotFiniteError
 from ..training.config import Config
 from ..training.run import Run
-
-MOST_IMAGES = 10_000  # in one picture
-MOST_ROWS = 100
 
 DEFAULT = Config()
 SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
@@ -74,15 +69,23 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def add_commands(parser: Parser, modules: Mapping[str, ModuleType]) -> None:
-    """A command for each module: its ``HELP``, ``DESCRIPTION``, ``add_arguments`` and ``run``."""
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in modules.items():
-        command = commands.add_parser(
+class Paragraphs(argparse.HelpFormatter):
+    """Fills every paragraph of a description by itself."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n\n".join(fill(part, width, indent) for part in text.split("\n\n"))
+
+
+def add_commands(parser: Parser, commands: Mapping[str, Any]) -> None:
+    """Each command, a module mostly, has ``HELP``, ``DESCRIPTION``, ``add_arguments``, ``run``."""
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, module in commands.items():
+        command = subparsers.add_parser(
             name,
             help=module.HELP,
             description=module.DESCRIPTION,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Paragraphs,
         )
         command.set_defaults(run=module.run, prog=command.prog)
         module.add_arguments(command)
@@ -139,12 +142,6 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_count_argument(parser: argparse.ArgumentParser, default: int, what: str) -> None:
-    parser.add_argument(
-        "--n", type=int, default=default, metavar="N", help=f"{what} (default {default})"
-    )
-
-
 def add_seed_argument(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help=f"of {what} (default 0)")
 
@@ -161,23 +158,11 @@ def add_picture_argument(parser: argparse.ArgumentParser, name: str) -> None:
     )
 
 
-def load_data_for(run: Run, checkpoint: Path, dataset: str | None, data_dir: str | None) -> Dataset:
-    """The run's own data set, or the one that is asked for, if its images fit the run."""
-    data = load_dataset(dataset or run.config.dataset, data_dir)
-    check_fit(run, checkpoint, data)
-    return data
-
-
 def check_fit(run: Run, checkpoint: Path, data: Dataset) -> None:
     if data.image_shape != run.image_shape:
         raise InputError(
             f"{checkpoint} is for images of {run.image_shape}, {data.name} has {data.image_shape}"
         )
-
-
-def check_count(n: int, most: int = MOST_IMAGES) -> None:
-    if not 1 <= n <= most:
-        raise InputError(f"--n must be from 1 to {most}, got {n}")
 
 
 def check_seed(seed: int) -> None:

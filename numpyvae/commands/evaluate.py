@@ -9,7 +9,6 @@ from ..evaluation.evaluate import as_json, evaluate, table
 from ..training.checkpoint import load_checkpoint
 from .arguments import (
     add_checkpoint_argument,
-    add_count_argument,
     add_data_arguments,
     add_json_argument,
     add_seed_argument,
@@ -24,7 +23,8 @@ units, distance of its samples to the images.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_argument(parser)
-    add_count_argument(parser, 1000, "test images for the likelihoods")
+    help = "test images for the likelihoods (default 1000)"
+    parser.add_argument("--n", type=int, default=1000, metavar="N", help=help)
     add_data_arguments(parser)
     parser.add_argument(
         "--importance-samples",

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-from . import evaluate, experiment, interpolate, latent, reconstruct, sample, train, traverse
+from . import evaluate, experiment, latent, train
 from .arguments import Parser, add_commands, execute
+from .pictures import INTERPOLATE, RECONSTRUCT, SAMPLE, TRAVERSE
 
 COMMANDS = {
     "train": train,
-    "sample": sample,
-    "reconstruct": reconstruct,
+    "sample": SAMPLE,
+    "reconstruct": RECONSTRUCT,
     "evaluate": evaluate,
     "experiment": experiment,
     "latent": latent,
-    "interpolate": interpolate,
-    "traverse": traverse,
+    "interpolate": INTERPOLATE,
+    "traverse": TRAVERSE,
 }
 
 

@@ -31,7 +31,7 @@ class Dataset:
 def as_floats(images: Array, dtype: DTypeLike = np.float32, out: Array | None = None) -> Array:
     """Pixels as floats in [0, 1]: uint8 divided by 255, floats as they are.
 
-    The result has type `dtype`, or is `out`, of any float type, where that is given.
+    The result has type ``dtype``, or is ``out``, of any float type, where that is given.
     """
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise InputError(f"images must be uint8 or floats, not {images.dtype}")
@@ -42,9 +42,9 @@ def as_floats(images: Array, dtype: DTypeLike = np.float32, out: Array | None = 
 def minibatches(
     images: Array, batch_size: int, dtype: DTypeLike, rng: np.random.Generator | None = None
 ) -> Iterator[Array]:
-    """Yield all `images`, (N, D), as floats in [0, 1], (batch_size, D) at a time, the rest last.
+    """Yields all ``images``, (N, D), as floats in [0, 1], (batch_size, D) at a time, the rest last.
 
-    In an order drawn from `rng` once, at the first batch; in their own order without `rng`.
+    In an order drawn from ``rng`` once, at the first batch; in their own order without ``rng``.
     Every batch lies in the same buffer, so it is valid only until the next one is asked for.
     """
     order = np.arange(len(images)) if rng is None else rng.permutation(len(images))
@@ -53,5 +53,5 @@ def minibatches(
     for start in range(0, len(images), batch_size):
         chosen = order[start : start + batch_size]
         batch = rows[: len(chosen)]
-        np.take(images, chosen, axis=0, out=batch, mode="clip")  # "raise" would copy `batch`
+        np.take(images, chosen, axis=0, out=batch, mode="clip")  # "raise" would copy ``batch``
         yield as_floats(batch, out=floats[: len(chosen)])

@@ -60,7 +60,7 @@ def make_folder(path: StrPath) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a file's new name survive a power cut; Windows has no such call."""
+    """Makes a file's new name survive a power cut; Windows has no such call."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

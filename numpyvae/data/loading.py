@@ -15,19 +15,20 @@ from .own import load_own
 
 
 def load_dataset(name: StrPath = "digits", data_dir: StrPath | None = None) -> Dataset:
-    """Load a data set by its name, or your own images by their path.
+    """Loads a data set by its name, or your own images by their path.
 
     - "digits": 1797 handwritten digits, part of numpyvae; the first 1500 are for training.
-    - "mnist", "fashion-mnist": from the folder `data_dir`, or else the one that the environment
+    - "mnist", "fashion-mnist": from the folder ``data_dir``, or else the one that the environment
       variable NUMPYVAE_DATA names: plain or .gz files, directly in it, in its subfolder of that
       name, or where torchvision puts them. Without such a folder they are downloaded once, into
       the user's cache.
     - a path to a .npy or .npz file: images (N, H, W) or (N, D), N >= 2, uint8 or floats in
-      [0, 1]. A .npz file holds them as `images`, with `labels` (N,) if it likes, or as its only
+      [0, 1]. A .npz file holds them as ``images``, with ``labels`` (N,) if it likes, or as its only
       array. The last tenth of them, at least one, is held out for testing. Rows of D pixels are
       taken as square images where D is a square, and as images of height 1 where not.
 
-    Raises InputError where the name is unknown or the files are missing, damaged or unfit.
+    Raises:
+        InputError: the name is unknown, or the files are missing, damaged or unfit.
     """
     if name == "digits":
         return _load_digits()

@@ -120,7 +120,7 @@ def _read_images_and_labels(images_path: Path, labels_path: Path) -> tuple[Array
 
 
 def _read_idx(path: Path, item_shape: tuple[int, ...]) -> Array:
-    """Read an idx file of uint8 items: magic number, number of items, item shape, then the data.
+    """Reads an idx file of uint8 items: magic number, number of items, item shape, then the data.
 
     http://yann.lecun.com/exdb/mnist/ describes the format. The data go straight into the array.
     """

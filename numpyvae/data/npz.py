@@ -1,4 +1,4 @@
-"""Reading `.npy` and `.npz` files that may be damaged or hostile, and writing `.npz` files whole.
+"""Reading ``.npy`` and ``.npz`` files that may be damaged or hostile; writing ``.npz`` files whole.
 
 Nothing is unpickled, and no file makes us ask for more memory than its own size can account for.
 """
@@ -29,7 +29,7 @@ DEFLATE_LIMIT = 1032  # deflate spends at least 2 bits on 258 bytes, so it shrin
 
 
 def read_npy(path: StrPath) -> NDArray[Any]:
-    """Read the array in a `.npy` file.
+    """Reads the array in a ``.npy`` file.
 
     Only numbers, booleans and text are read. Raises InputError, naming the file, where it is
     missing, damaged, of another kind, or larger or smaller than its header announces.
@@ -39,7 +39,7 @@ def read_npy(path: StrPath) -> NDArray[Any]:
 
 
 def read_npz(path: StrPath) -> dict[str, NDArray[Any]]:
-    """Read all arrays in a `.npz` file, by name; errors are those of `read_npy`."""
+    """Reads all arrays in a ``.npz`` file, by name; errors are those of ``read_npy``."""
     arrays = {}
     with reading(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
@@ -58,9 +58,9 @@ def read_npz(path: StrPath) -> dict[str, NDArray[Any]]:
 
 
 def write_npz(path: StrPath, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write `arrays` as an uncompressed `.npz` file; promises and errors are those of `replacing`.
+    """Writes ``arrays`` as an uncompressed ``.npz`` file, with the promises of ``replacing``.
 
-    The bytes depend on `arrays` only.
+    The bytes depend on ``arrays`` only.
     """
     with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         for name, array in arrays.items():
@@ -70,7 +70,7 @@ def write_npz(path: StrPath, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 @contextmanager
 def reading(path: StrPath) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read into an InputError that names it."""
+    """Turns whatever goes wrong while a file is read into an InputError that names it."""
     try:
         yield
     except DAMAGE as error:
@@ -82,9 +82,9 @@ def reading(path: StrPath) -> Iterator[None]:
 
 
 def fill(buffer: NDArray[np.uint8], read: Callable[[int], bytes]) -> None:
-    """Fill `buffer`, (n,) uint8, in small steps, so that no second copy of it ever exists.
+    """Fills ``buffer``, (n,) uint8, in small steps, so that no second copy of it ever exists.
 
-    `read` is the method of a stream; raises EOFError where that ends too early.
+    ``read`` is the method of a stream; raises EOFError where that ends too early.
     """
     filled = 0
     while filled < len(buffer):
@@ -96,7 +96,7 @@ def fill(buffer: NDArray[np.uint8], read: Callable[[int], bytes]) -> None:
 
 
 def _read_array(stream: IO[bytes], size: int) -> NDArray[Any]:
-    """Read an array from `stream`, which holds a `.npy` file of `size` bytes."""
+    """Reads an array from ``stream``, which holds a ``.npy`` file of ``size`` bytes."""
     shape, fortran_order, dtype = _read_header(stream)
     shape = tuple(map(int, shape))  # a header may say True for 1
     if dtype.kind not in "biufcSU" or dtype.itemsize == 0:

@@ -118,7 +118,7 @@ def draw_manifold(runs: Sequence[Run], path: StrPath, n: int = 15) -> None:
 
 
 def draw_interpolation(
-    run: Run, data: Dataset, path: StrPath, n: int = 8, steps: int = 12, seed: int = 0
+    run: Run, data: Dataset, n: int, seed: int, path: StrPath, steps: int = 12
 ) -> None:
     """Draws paths between ``n`` pairs of test images, drawn with ``seed``, the originals beside.
 
@@ -142,7 +142,7 @@ def draw_interpolation(
     image_panels(panels, run.image_shape, path)
 
 
-def draw_traversal(run: Run, data: Dataset, path: StrPath, n: int = 10) -> None:
+def draw_traversal(run: Run, data: Dataset, n: int, path: StrPath) -> None:
     """Draws what the ``n`` most active latent units do, one per row, from -3 to 3.
 
     The other units stay at 0, the prior's mean. A unit's activity is the variance of its posterior

@@ -150,8 +150,8 @@ def _sweep(
     real = measure_real(data, config.seed)
     results = {value: measure(run, data, run.vae.sample) for value, run in runs.items()}
 
-    columns = [row(measurement) for measurement in results.values()]
-    measured = {name: [row[name] for row in columns] for name in columns[0]}
+    rows_of = [row(measurement) for measurement in results.values()]
+    measured = {name: [one[name] for one in rows_of] for name in rows_of[0]}
     floor = (real.distance, real.deviation)
     sweep(setting, list(results), measured, floor, folder / "trade-off.png")
     test = as_floats(data.test_images[:SHOWN])

@@ -18,9 +18,9 @@ VALIDATION = {"color": ORANGE, "linestyle": "-", "label": "validation"}
 
 
 def loss_curves(history: Sequence[Mapping[str, float]], path: StrPath) -> None:
-    """Draw the loss, its two terms and the article's health monitors, epoch by epoch.
+    """Draws the loss, its two terms and the article's health monitors, epoch by epoch.
 
-    `history` has one mapping per epoch, with the columns of a run's history.csv as its keys.
+    ``history`` has one mapping per epoch, with the columns of a run's history.csv as its keys.
     """
     columns = {name: np.array([row[name] for row in history]) for name in history[0]}
     epochs = columns["epoch"]
@@ -53,11 +53,12 @@ def sweep(
     floor: tuple[float, float],
     path: StrPath,
 ) -> None:
-    """Draw what a setting does: what was measured at each of its values.
+    """Draws what a setting does: what was measured at each of its values.
 
-    `measured` holds, for each value, `squared_error`, `kl`, `active_units`, `sample_distance` and
-    its `deviation`, `sharpness` and `diversity`; `floor` is the sample distance of real images and
-    its deviation. The values stand at equal distances, in their order.
+    ``measured`` holds, for each value, ``squared_error``, ``kl``, ``active_units``,
+    ``sample_distance`` and its ``deviation``, ``sharpness`` and ``diversity``; ``floor`` is the
+    sample distance of real images and its deviation. The values stand at equal distances, in
+    their order.
     """
     figure = Figure(figsize=(9, 6.8), dpi=DPI, layout="constrained")
     (trade_off, distance), (relative, units) = figure.subplots(2, 2)
@@ -117,9 +118,9 @@ def _curve(axes: Axes, x: Array, y: Array, style: Mapping[str, Any]) -> None:
 
 
 def _cut_high_start(axes: Axes, high: Array, low: Array) -> None:
-    """Let the curves begin above the panel where the start would take most of its height.
+    """Lets the curves begin above the panel where the start would take most of its height.
 
-    `high` and `low` are the upper and the lower curve. A note says how high they begin.
+    ``high`` and ``low`` are the upper and the lower curve. A note says how high they begin.
     """
     if len(high) < 5:
         return

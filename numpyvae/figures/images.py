@@ -22,14 +22,14 @@ SEPARATOR, SEPARATOR_GREY = 1, 96  # the line between two images: its width in p
 def image_grid(
     images: Array, image_shape: tuple[int, int], path: StrPath, columns: int = 8
 ) -> None:
-    """Draw images (N, D) row by row, exact to the pixel: `read_image_grid` gets them back."""
+    """Draws images (N, D) row by row, exact to the pixel: ``read_image_grid`` gets them back."""
     grid = Image.fromarray(_tile(images, image_shape, columns))
     with replacing(path) as stream:
         grid.save(stream, format="png")
 
 
 def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
-    """The images (N, D), uint8, of a file that `image_grid` wrote for images of this shape.
+    """The images (N, D), uint8, of a file that ``image_grid`` wrote for images of this shape.
 
     Where its last row is not full, the empty places count as images. Raises InputError where the
     file is missing, damaged or no such grid.
@@ -54,10 +54,10 @@ def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
 def evolution(
     grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
 ) -> None:
-    """Draw how the same latent vectors are decoded as training goes on, one row per epoch.
+    """Draws how the same latent vectors are decoded as training goes on, one row per epoch.
 
-    `grids` maps epochs to files of `image_grid`, each of the same latent vectors; the first
-    `columns` images of each are shown. Files that do not exist are left out. Of more than 10
+    ``grids`` maps epochs to files of ``image_grid``, each of the same latent vectors; the first
+    ``columns`` images of each are shown. Files that do not exist are left out. Of more than 10
     epochs, the first, the last and some between are shown, closer together at the beginning,
     where more happens.
     """
@@ -78,7 +78,7 @@ def reconstructions(
     image_shape: tuple[int, int],
     path: StrPath,
 ) -> None:
-    """Draw originals (N, D) above their reconstructions (N, D), and below these samples (M, D)."""
+    """Draws originals (N, D) above their reconstructions (N, D), and below these samples (M, D)."""
     pairs = [("original", originals), ("reconstruction", reconstructed)]
     blocks = [
         ("Test images and their reconstructions", pairs),
@@ -93,9 +93,9 @@ def image_rows(
     path: StrPath,
     column_labels: Sequence[str] = (),
 ) -> None:
-    """Draw blocks, each a title above its rows, each row a label beside its images (N, D).
+    """Draws blocks, each a title above its rows, each row a label beside its images (N, D).
 
-    `column_labels` go below the last row, one under each image.
+    ``column_labels`` go below the last row, one under each image.
     """
     tiled = [
         (title, [(label, _tile(images, image_shape, len(images))) for label, images in rows])
@@ -131,7 +131,7 @@ def image_panels(
     xlabel: str = "",
     ylabel: str = "",
 ) -> None:
-    """Draw grids of images side by side: each panel is (title, images (N, D), columns).
+    """Draws grids of images side by side: each panel is (title, images (N, D), columns).
 
     The axis labels, where there are any, stand below and to the left of every panel.
     """
@@ -162,7 +162,7 @@ def image_panels(
 
 
 def _spread(items: Sequence[int], most: int) -> list[int]:
-    """At most `most` of the items: the first, the last, between them ever wider steps."""
+    """At most ``most`` of the items: the first, the last, between them ever wider steps."""
     if len(items) <= most:
         return list(items)
     places = np.unique(np.rint(np.geomspace(1, len(items), most)).astype(int))
@@ -204,5 +204,5 @@ def _as_uint8(images: Array, image_shape: tuple[int, int]) -> Array:
 
 
 def _paste(figure: Figure, image: Array, x: int, y: int) -> None:
-    """Put an image (height, width), uint8, into a figure, its lower left corner at pixel (x, y)."""
+    """Puts an image (height, width), uint8, into a figure, its lower left corner at (x, y)."""
     figure.figimage(np.stack([image] * 3, axis=2), x, y, origin="upper")

@@ -24,7 +24,7 @@ def latent_space(
     path: StrPath,
     axis_labels: tuple[str, str] = ("$z_1$", "$z_2$"),
 ) -> None:
-    """Draw where images lie in latent spaces, side by side, with the circles of the prior N(0, I).
+    """Draws where images lie in latent spaces, side by side, with the circles of the prior N(0, I).
 
     Each panel is (title, points (N, 2), labels (N,) or None). With labels, points are coloured by
     class, and every class is named at the median of its points.

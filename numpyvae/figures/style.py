@@ -13,14 +13,14 @@ FONT_SIZE, TITLE_SIZE = 9, 11
 
 
 def finish(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
-    """Give a panel of curves over epochs its title, axis labels, legend and ticks."""
+    """Gives a panel of curves over epochs its title, axis labels, legend and ticks."""
     finish_panel(axes, title, xlabel, ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.legend(fontsize=FONT_SIZE, frameon=False)
 
 
 def finish_panel(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
-    """Give a panel its title and axis labels, in the style of all panels."""
+    """Gives a panel its title and axis labels, in the style of all panels."""
     axes.set_title(title, fontsize=TITLE_SIZE, loc="left")
     axes.set_xlabel(xlabel, fontsize=FONT_SIZE)
     axes.set_ylabel(ylabel, fontsize=FONT_SIZE)

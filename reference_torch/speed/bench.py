@@ -24,8 +24,8 @@ DESCRIPTION = """\
 Measure the time of a training step of the article's network (forward, backward, optimiser) in
 NumPy and in PyTorch, on this machine, in one process: the contenders take turns for many rounds,
 and the median counts. Both sides use float32, the same number of threads, the same images and
-weights, and read the loss after every step. Warm-up is not counted. The matrix products of NumPy's step are
-also measured alone.
+weights, and read the loss after every step. Warm-up is not counted. The matrix
+products of NumPy's step are also measured alone.
 
 Then: where NumPy's time goes, a whole epoch of both trainers with data and validation, and how a
 step's time grows with batch size and layer sizes. Run it on a quiet machine.
