@@ -59,6 +59,12 @@ class Adam:
         self.square_sum = np.zeros_like(parameters.flat)
         self._scratch = np.empty_like(parameters.flat[:BLOCK])
 
+    def __repr__(self) -> str:
+        return (
+            f"<Adam lr {self.lr:g}, betas {self.betas}, eps {self.eps:g}, weight_decay "
+            f"{self.weight_decay:g}, {self.steps} steps taken>"
+        )
+
     def step(self, gradients: Mapping[str, Array]) -> None:
         """Moves the parameters one step against ``gradients``, as ``VAE.backward`` returns them.
 

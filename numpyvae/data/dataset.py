@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..functional import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Images of one size, as rows of D = height * width pixels, with labels where there are any.
 
@@ -26,6 +26,13 @@ class Dataset:
     test_images: Array  # (M, D)
     test_labels: Array | None  # (M,) uint8
     image_shape: tuple[int, int]  # (height, width)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.train_images)} training and {len(self.test_images)} test images"
+        height, width = self.image_shape
+        labels = "without labels" if self.train_labels is None else "with labels"
+        kind = self.train_images.dtype
+        return f"<Dataset {self.name}: {counts} of {height} x {width} pixels, {kind}, {labels}>"
 
 
 def as_floats(images: Array, dtype: DTypeLike = np.float32, out: Array | None = None) -> Array:

@@ -19,7 +19,7 @@ COLUMNS = (
 )
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """Everything that training changes, and the settings it goes by: what a checkpoint holds.
 
@@ -32,6 +32,11 @@ class Run:
     adam: Adam
     rng: np.random.Generator
     history: list[dict[str, float]]
+
+    def __repr__(self) -> str:
+        epochs = f"{len(self.history)} of {self.config.epochs} epochs"
+        loss = f", validation loss {self.history[-1]['val_loss']:.3f}" if self.history else ""
+        return f"<Run on {self.config.dataset}: {epochs}{loss}, {self.vae}>"
 
     @classmethod
     def start(cls, config: Config, image_shape: tuple[int, int]) -> "Run":

@@ -33,10 +33,10 @@ class TorchVAE(nn.Module):
 
     def __init__(
         self,
-        x_dim: int = 784,
-        h_dim1: int = 512,
-        h_dim2: int = 256,
-        z_dim: int = 50,
+        x_dim: int,
+        h_dim1: int,
+        h_dim2: int,
+        z_dim: int,
         reconstruction: Reconstruction = "mse",
     ) -> None:
         super().__init__()
