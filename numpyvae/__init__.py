@@ -28,6 +28,7 @@ from .training.config import Config
 from .training.loop import train
 from .training.run import Run
 
+__version__ = "0.1.0"
 __all__ = [
     "VAE",
     "Adam",

@@ -1,6 +1,9 @@
 """The same variational autoencoder in PyTorch: the reference that numpyvae is proven against."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .twin.model import TorchVAE
 
 __all__ = ["TorchVAE"]
 

@@ -13,7 +13,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("torch", "threadpoolctl"):
         raise
-    print(f"reference_torch needs {error.name}: pip install '.[torch]' brings it", file=sys.stderr)
+    print(f"reference_torch needs {error.name}: pip install {error.name}", file=sys.stderr)
     raise SystemExit(2) from None
 
 COMMANDS = {

@@ -17,7 +17,7 @@ class Config:
 
     Args:
         dataset: a name or a path, as ``load_dataset`` takes it.
-        epochs: passes over the training images; None stands for 60 on ``"digits"``, 10 elsewhere.
+        epochs: passes over the training images; by default 60 on ``"digits"``, 10 elsewhere.
         batch_size: images per step.
         lr, weight_decay: step size and decoupled weight decay of Adam.
         lr_schedule: ``"constant"``, or ``"cosine"``: lr falls from epoch to epoch towards 0.

@@ -140,11 +140,14 @@ def run(
 
 def machine() -> str:
     """What the figures were measured on."""
-    blas = next(lib for lib in threadpool_info() if lib["user_api"] == "blas")
-    torch.set_num_threads(blas["num_threads"])
+    known = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
+    if known:
+        name, threads = "{internal_api} {version}".format(**known[0]), known[0]["num_threads"]
+    else:  # such as Apple's Accelerate
+        name, threads = "a BLAS that threadpoolctl does not know", torch.get_num_threads()
+    torch.set_num_threads(threads)
     gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (
-        f"NumPy {np.__version__} ({blas['internal_api']} {blas['version']}), "
-        f"PyTorch {torch.__version__}, {blas['num_threads']} threads each, "
+        f"NumPy {np.__version__} ({name}), PyTorch {torch.__version__}, {threads} threads each, "
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}{gpu}"
     )
