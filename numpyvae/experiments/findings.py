@@ -12,7 +12,7 @@ def generation_findings(results: Mapping[str, Measurement], real: Samples) -> li
     """Each claim about autoencoder and VAE, whether it held, and the numbers behind that."""
     autoencoder, vae = results["autoencoder"], results["VAE"]
     a, v = autoencoder.samples, vae.samples
-    sure = abs(a.distance - v.distance) > _noise(a, v)
+    sure = abs(a.distance - v.distance) > _margin(a, v)
     return [
         _finding(
             "Held" if autoencoder.squared_error < vae.squared_error else "Did not hold",
@@ -42,7 +42,7 @@ def beta_findings(results: Mapping[float, Measurement], real: Samples) -> list[s
         ends = [samples[end] for end in (min(results), max(results))]
         if best in (min(results), max(results)):
             verdict = "Did not hold"
-        elif all(s.distance - samples[best].distance > _noise(s, samples[best]) for s in ends):
+        elif all(s.distance - samples[best].distance > _margin(s, samples[best]) for s in ends):
             verdict = "Held"
         else:
             verdict = "Undecided"
@@ -84,16 +84,16 @@ def latent_dim_findings(results: Mapping[float, Measurement], real: Samples) -> 
 
 
 def trend(values: Sequence[float], deviations: Sequence[float]) -> str:
-    """What a row of numbers does; differences within noise (twice their deviation) do not count.
+    """What a row of numbers does; differences within twice their deviation do not count.
 
     ``"rises"``, ``"falls"``: from the first to the last, and never the other way between any two.
     ``"mostly rises"``, ``"mostly falls"``: not so, but all others lie between the first and last.
-    ``"goes both ways"``: neither. ``"has no clear trend"``: too little of it is more than noise.
+    ``"goes both ways"``: neither. ``"has no clear trend"``: too little of it is more than that.
     """
 
     def change(i: int, j: int) -> int:
-        difference, noise = values[j] - values[i], 2 * hypot(deviations[i], deviations[j])
-        return 0 if abs(difference) <= noise else 1 if difference > 0 else -1
+        difference, margin = values[j] - values[i], 2 * hypot(deviations[i], deviations[j])
+        return 0 if abs(difference) <= margin else 1 if difference > 0 else -1
 
     last = len(values) - 1
     whole = change(0, last)
@@ -128,7 +128,7 @@ def _trend(
 
 def _floor(what: str, samples: Samples, real: Samples) -> str:
     """How far samples stay from what a perfect generator would reach."""
-    found = "cannot" if samples.distance - real.distance <= _noise(samples, real) else "can"
+    found = "cannot" if samples.distance - real.distance <= _margin(samples, real) else "can"
     return (
         f"{what} are at {_distance(samples)}, training images at {_distance(real)}: "
         f"this distance {found} tell them apart."
@@ -139,7 +139,7 @@ def _finding(verdict: str, claim: str, numbers: str) -> str:
     return " ".join(part for part in (f"**{verdict}.**", claim, numbers) if part)
 
 
-def _noise(a: Samples, b: Samples) -> float:
+def _margin(a: Samples, b: Samples) -> float:
     """Sample distances that differ by less than this may be the same."""
     return 2 * hypot(a.deviation, b.deviation)
 
