@@ -21,9 +21,9 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from numpyvae import VAE, Adam, Config, load_dataset
-from numpyvae import figures as style
 from numpyvae.data.dataset import as_floats
 from numpyvae.evaluation.latent import reconstruct
+from numpyvae.figures import style
 from numpyvae.functional import Array
 from numpyvae.training.folder import sample_latents
 from numpyvae.training.run import Run

@@ -92,30 +92,26 @@ def test_zero_gradients_leave_all_but_the_decay():
         np.testing.assert_allclose(p["p"], start * (1 - 0.1 * weight_decay) ** 3, rtol=1e-15)
 
 
-def test_gradients_may_be_a_plain_dict_in_any_order():
+def test_gradients_go_by_name_in_any_order():
     shapes = {"a": (2, 3), "b": (), "c": (4,)}
-    one, two, gradients = (FlatArrays(shapes, np.float64) for _ in range(3))
+    gradients = FlatArrays(shapes, np.float64)
     gradients.flat[:] = np.random.default_rng(0).standard_normal(11)
-    Adam(one).step(gradients)
-    Adam(two).step({name: gradients[name].copy() for name in ("c", "a", "b")})
-    np.testing.assert_array_equal(one.flat, two.flat)
-    assert np.all(one.flat != 0)
+    swapped = FlatArrays({name: shapes[name] for name in ("c", "a", "b")}, np.float64)
+    for name, gradient in gradients.items():
+        swapped[name] = gradient
+    results = []
+    for given in (gradients, swapped, dict(swapped)):
+        results.append(FlatArrays(shapes, np.float64))
+        Adam(results[-1]).step(given)
+    np.testing.assert_array_equal(results[0].flat, results[1].flat)
+    np.testing.assert_array_equal(results[0].flat, results[2].flat)
+    assert np.all(results[0].flat != 0)
 
 
 def test_gradients_are_not_changed():
     gradients = parameters([1.0, 2.0])
     Adam(parameters([0.0, 0.0]), weight_decay=0.1).step(gradients)
     np.testing.assert_array_equal(gradients["p"], [1, 2])
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_it_minimises_a_quadratic(dtype):
-    target = np.array([3.0, -1.0, 0.0], dtype)
-    p = parameters(np.zeros(3), dtype)
-    adam = Adam(p, lr=0.05)
-    for _ in range(1000):
-        adam.step({"p": p["p"] - target})
-    np.testing.assert_allclose(p["p"], target, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +130,7 @@ def test_gradients_of_other_names_or_shapes_are_refused(gradients):
     with pytest.raises(ValueError, match=r"gradients must have the shapes \{'p': \(3,\)\}, got"):
         adam.step(gradients)
     np.testing.assert_array_equal(p["p"], np.ones(3))
+    assert adam.steps == 0
 
 
 @pytest.mark.parametrize("name", ["lr", "eps", "weight_decay"])
@@ -149,18 +146,6 @@ def test_betas_must_be_from_0_to_below_1(betas):
         Adam(parameters([0.0]), betas=betas)
 
 
-def test_gradients_in_another_order_go_by_name():
-    shapes = {"a": (2, 3), "b": (4,)}
-    ours, theirs = (FlatArrays(shapes, np.float64) for _ in range(2))
-    swapped = FlatArrays({"b": (4,), "a": (2, 3)}, np.float64)
-    swapped["a"][:], swapped["b"][:] = 1, -1
-    Adam(ours).step(swapped)
-    Adam(theirs).step({"a": np.ones((2, 3)), "b": -np.ones(4)})
-    np.testing.assert_array_equal(ours.flat, theirs.flat)
-
-
-def test_a_refused_step_does_not_count():
-    adam = Adam(FlatArrays({"a": (2,)}, np.float64))
-    with pytest.raises(ValueError, match="shapes"):
-        adam.step({"a": np.zeros(3)})
-    assert adam.steps == 0
+def test_adam_says_what_it_is():
+    settings = "lr 0.1, betas (0.9, 0.999), eps 1e-08, weight_decay 0"
+    assert repr(Adam(parameters([0.0]), lr=0.1)) == f"<Adam {settings}, 0 steps taken>"

@@ -1,0 +1,25 @@
+"""What the tests of the commands share."""
+
+import pytest
+
+from numpyvae.commands.main import main
+
+TINY = "--dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 16"
+
+
+@pytest.fixture
+def numpyvae(own_folder, call):
+    """numpyvae(line) -> (exit status, output, errors), in a folder with own.npz."""
+    return lambda line: call(main, line)
+
+
+@pytest.fixture
+def train(numpyvae):
+    """train(line): ``numpyvae train`` with a model and images that take no time."""
+    return lambda line: numpyvae(f"train {TINY} {line}")
+
+
+@pytest.fixture
+def mistake(numpyvae, assert_mistake):
+    """mistake(line, message): one line, status 2, nothing written or changed."""
+    return lambda line, message: assert_mistake(main, line, message)

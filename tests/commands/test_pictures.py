@@ -1,0 +1,27 @@
+"""The commands that draw a picture each."""
+
+from pathlib import Path
+
+
+def assert_pictures(call, line, *paths):
+    """The command draws these, names them, and nothing else."""
+    status, out, _ = call(line)
+    assert (status, out.split()) == (0, list(paths))
+    assert all(Path(path).read_bytes()[:4] == b"\x89PNG" for path in paths)
+
+
+def test_samples_depend_on_the_seed_and_nothing_else(numpyvae, train):
+    train("--epochs 1 --out run")
+    assert_pictures(numpyvae, "sample run --n 5 --seed 1", "run/sample.png")
+    first = Path("run/sample.png").read_bytes()
+    numpyvae("sample run/checkpoint.npz --n 5 --seed 2 --out new/a.png")
+    assert Path("new/a.png").read_bytes() != first
+    numpyvae("sample run --n 5 --seed 1 --out new/b.png")
+    assert Path("new/b.png").read_bytes() == first
+
+
+def test_each_draws_beside_the_checkpoint(numpyvae, train):
+    train("--epochs 1 --out run")
+    assert_pictures(numpyvae, "reconstruct run --n 3", "run/reconstruct.png")
+    assert_pictures(numpyvae, "interpolate run --n 3", "run/interpolate.png")
+    assert_pictures(numpyvae, "traverse run/checkpoint.npz", "run/traverse.png")

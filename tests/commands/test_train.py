@@ -1,0 +1,149 @@
+"""``numpyvae train``, as a user calls it."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyvae import Config, load_checkpoint
+
+
+def test_train_prints_a_line_per_epoch_and_leaves_a_run(own_folder, train):
+    status, out, err = train("--epochs 3")
+    assert (status, err) == (0, "")
+    assert re.findall(r"^ +(\d)/3 ", out, re.MULTILINE) == ["1", "2", "3"]
+    assert "own-1" in out
+    with open("runs/own-1/history.csv") as stream:
+        rows = list(csv.DictReader(stream))
+    assert f"{float(rows[-1]['val_loss']):.3f}" in out
+    assert (own_folder / "runs/own-1/reconstructions.png").exists()
+    train("--epochs 1")
+    assert (own_folder / "runs/own-2/checkpoint.npz").exists()
+
+
+def test_every_setting_reaches_the_run(own_folder, train):
+    status, _, err = train(
+        "--epochs 2 --lr 0.01 --lr-schedule cosine --weight-decay 0.1 --beta 0.5 --seed 3 "
+        "--reconstruction bce --binarize --out run",
+    )
+    assert (status, err) == (0, "")
+    assert load_checkpoint("run").config == Config(
+        dataset="own.npz",
+        epochs=2,
+        batch_size=16,
+        lr=0.01,
+        lr_schedule="cosine",
+        weight_decay=0.1,
+        beta=0.5,
+        z_dim=2,
+        hidden=(6, 5),
+        reconstruction="bce",
+        binarize=True,
+        seed=3,
+    )
+
+
+def test_an_autoencoder_has_no_noise_and_no_kl(own_folder, train):
+    assert train("--epochs 1 --autoencoder --out run")[0] == 0
+    config = load_checkpoint("run").config
+    assert (config.noise, config.beta) == (False, 0.0)
+
+
+def test_resume_goes_on_with_the_settings_of_the_run(numpyvae, train):
+    train("--epochs 1 --lr 0.01 --out run")
+    status, out, _ = numpyvae("train --out run --resume --epochs 3")
+    assert status == 0
+    assert re.findall(r"^ +(\d)/3 ", out, re.MULTILINE) == ["2", "3"]
+    assert load_checkpoint("run").config.lr == 0.01
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_refused(own_folder, train):
+    Path("locked").mkdir(mode=0o500)
+    status, _, err = train("--out locked/run")
+    assert status == 2
+    assert "locked" in err
+
+
+def test_a_loss_that_explodes_ends_with_status_1_and_a_hint(own_folder, train):
+    status, _, err = train("--lr 1e30 --out run")
+    assert status == 1
+    assert re.search(r"the loss is \S+ in step \d+ in epoch 1;.*a smaller --lr may help", err)
+
+
+# In a process of its own
+
+
+TINY = "--dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 16"
+
+
+def start(*arguments: str, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
+    """A run in a process of its own."""
+    command = [sys.executable, "-m", "numpyvae", "train", *TINY.split()]
+    return subprocess.Popen([*command, *arguments], stdout=stdout, stderr=stderr, text=True)
+
+
+def wait_for_epochs(process: subprocess.Popen[str], epochs: int) -> None:
+    for _ in range(epochs + 1):  # and the header
+        process.stdout.readline()
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(own_folder):
+    process = start("--epochs", "100000", "--out", "run")
+    wait_for_epochs(process, 3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith("go on with: numpyvae train --out run --resume\n")
+    assert "Traceback" not in err
+    kept = load_checkpoint("run")
+    assert len(kept.history) >= 3
+    assert f"after epoch {len(kept.history)};" in err
+    assert Path("run/loss.png").exists()
+
+
+def test_a_killed_run_resumes_to_where_it_would_have_ended(own_folder):
+    process = start("--epochs", "1000", "--out", "killed")
+    wait_for_epochs(process, 4)
+    time.sleep(0.03)
+    process.kill()
+    process.communicate()
+    done = len(load_checkpoint("killed").history)
+    epochs = str(done + 3)
+    for arguments in (["--out", "killed", "--resume"], ["--out", "whole"]):
+        process = start("--epochs", epochs, *arguments)
+        process.communicate(timeout=100)
+        assert process.returncode == 0
+    a, b = load_checkpoint("killed"), load_checkpoint("whole")
+    np.testing.assert_array_equal(a.vae.parameters.flat, b.vae.parameters.flat)
+    drop_seconds = [{**row, "seconds": 0} for row in a.history]
+    assert drop_seconds == [{**row, "seconds": 0} for row in b.history]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_on_a_terminal_a_live_bar_shows_loss_and_time_left(own_folder):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    process = start("--epochs", "40", "--out", "run", stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(leader, 65536)
+        except OSError:  # the program has ended
+            break
+    os.close(leader)
+    assert process.wait() == 0
+    assert re.search(rb"\d+%.*<\d\d:\d\d.*step/s, loss \d+\.\d\d", shown)

@@ -1,0 +1,109 @@
+"""What lies in the latent space, and what is drawn of it."""
+
+from dataclasses import replace
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from numpyvae.data.dataset import as_floats
+from numpyvae.errors import InputError
+from numpyvae.evaluation import latent
+from numpyvae.figures import space
+from numpyvae.training.run import Run
+
+
+@pytest.fixture
+def run(tiny, tiny_config):
+    run = Run.start(tiny_config, tiny.image_shape)
+    run.vae.parameters.flat *= 4  # so that codes and images differ from one another
+    return run
+
+
+def test_the_plane_is_that_of_the_largest_variances():
+    rng = np.random.default_rng(0)
+    deviations = np.array([0.5, 3, 0.1, 2, 1])
+    rotation, _ = np.linalg.qr(rng.standard_normal((5, 5)))
+    away = np.array([0, 7, 0, -4, 0])
+    codes = (rng.standard_normal((50_000, 5)) * deviations + away) @ rotation.T
+    points = latent.plane(codes)
+    np.testing.assert_allclose(np.cov(points.T), [[9, 0], [0, 4]], atol=0.1)
+    # Turned, not moved: the prior's mean is still at 0.
+    np.testing.assert_allclose(np.abs(points.mean(axis=0)), [7, 4], atol=0.1)
+
+
+def test_the_plane_of_two_units_or_one_is_their_own():
+    codes = np.random.default_rng(0).standard_normal((9, 2)) * [1, 5]
+    np.testing.assert_array_equal(latent.plane(codes), codes)
+    np.testing.assert_array_equal(latent.plane(codes[:, :1]), codes[:, :1] * [[1, 0]])
+
+
+def test_the_grid_is_at_the_quantiles_of_the_prior():
+    grid = latent.quantile_grid(5).reshape(5, 5, 2)
+    shares = [
+        [NormalDist().cdf(z) for z in grid[0, :, 0]],
+        [NormalDist().cdf(z) for z in grid[:, 0, 1]],
+    ]
+    np.testing.assert_allclose(shares[0], [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6)  # to the right
+    np.testing.assert_allclose(shares[1], [0.9, 0.7, 0.5, 0.3, 0.1], atol=1e-6)  # upwards
+    assert np.all(grid[:, :, 0] == grid[0, :, 0])
+    assert np.all(grid[:, :, 1] == grid[:, :1, 1])
+
+
+def test_a_path_leads_from_reconstruction_to_reconstruction(run, tiny):
+    start, end = tiny.test_images[:3], tiny.test_images[3:6]
+    paths = latent.interpolate(run.vae, start, end, 5)
+    assert paths.shape == (3, 5, 20)
+    np.testing.assert_allclose(paths[:, 0], latent.reconstruct(run.vae, start), rtol=1e-5)
+    np.testing.assert_allclose(paths[:, 4], latent.reconstruct(run.vae, end), rtol=1e-5)
+    codes = [run.vae.encode(as_floats(images))[0] for images in (start, end)]
+    quarter = run.vae.decode((3 * codes[0] + codes[1]) / 4)
+    np.testing.assert_allclose(paths[:, 1], quarter, rtol=1e-5)
+    assert np.ptp(paths, axis=1).max() > 0.01  # they are not all alike
+
+
+def test_a_traversal_moves_one_unit(run):
+    images = latent.traverse(run.vae, np.array([0.5, -1]), [1, 0], np.array([-3, 0, 2]))
+    codes = np.array([[[0.5, -3], [0.5, 0], [0.5, 2]], [[-3, -1], [0, -1], [2, -1]]], np.float32)
+    expected = run.vae.decode(codes.reshape(6, 2)).reshape(2, 3, 20)
+    np.testing.assert_array_equal(images, expected)
+
+
+def test_the_most_active_units_are_traversed_in_their_order(
+    tiny, tiny_config, tmp_path, monkeypatch
+):
+    run = Run.start(replace(tiny_config, z_dim=4), tiny.image_shape)
+    scale = np.array([0.1, 10, 0, 1])[:, None]
+    run.vae.parameters["mean.weight"][...] = scale * run.vae.parameters["mean.weight"][0]
+    chosen = []
+    real = latent.traverse
+    monkeypatch.setattr(
+        latent,
+        "traverse",
+        lambda vae, z, units, v: (chosen.extend(units), real(vae, z, units, v))[1],
+    )
+    latent.draw_traversal(run, tiny, 3, tmp_path / "traverse.png")
+    assert chosen == [1, 3, 0]
+    assert (tmp_path / "traverse.png").exists()
+
+
+def test_a_latent_space_shows_the_codes_with_their_labels(run, tiny, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(space, "latent_space", lambda *given: drawn.append(given))
+    labels = np.arange(12) % 3
+    latent.draw_latent_space([run], replace(tiny, test_labels=labels), tmp_path / "x.png")
+    latent.draw_latent_space([run], tiny, tmp_path / "x.png")
+    ((title, points, shown),), _, axis_labels = drawn[0]
+    np.testing.assert_array_equal(points, run.vae.encode(as_floats(tiny.test_images))[0])
+    np.testing.assert_array_equal(shown, labels)
+    assert axis_labels == ("$z_1$", "$z_2$")
+    assert "VAE, beta 1" in title
+    assert drawn[1][0][0][2] is None
+    with pytest.raises(InputError, match="one test image"):
+        latent.draw_latent_space([run], replace(tiny, test_images=tiny.test_images[:1]), "x.png")
+
+
+def test_the_manifold_needs_two_units(run, tiny, tiny_config, tmp_path):
+    three = Run.start(replace(tiny_config, z_dim=3), tiny.image_shape)
+    with pytest.raises(InputError, match="two latent units"):
+        latent.draw_manifold([run, three], tmp_path / "manifold.png")

@@ -1,0 +1,111 @@
+"""The grader: right is right, and a file that cannot be graded is one line."""
+
+import re
+from pathlib import Path
+
+import pytest
+from exercises import by_hand
+
+from reference_torch.__main__ import main
+from reference_torch.grading.exercises import EXERCISES
+
+EXERCISES_FILE = Path(by_hand.__file__)
+SOLUTIONS = """
+from numpyvae import VAE, Adam
+from numpyvae.flat import FlatArrays
+from numpyvae.functional import *
+
+
+def backward(w, a, x, eps, beta, reconstruction):
+    vae = VAE(x.shape[1], *w["encoder2.weight"].shape[::-1], eps.shape[1], reconstruction, x.dtype)
+    for name, parameter in vae.parameters.items():
+        parameter[...] = w[name]
+    vae.forward(x, eps, beta)
+    vae.activations.update(a)
+    return dict(vae.backward())
+
+
+def adam_step(p, g, m, v, t, lr, betas, eps, weight_decay):
+    parameters = FlatArrays({"p": p.shape}, p.dtype)
+    parameters.flat = p
+    adam = Adam(parameters, lr, betas, eps, weight_decay)
+    adam.gradient_sum, adam.square_sum, adam.steps = m, v, t - 1
+    adam.step({"p": g})
+"""
+
+
+def test_nothing_is_written_yet(call):
+    status, shown, _ = call(main, f"grade {EXERCISES_FILE}")
+    assert status == 1
+    assert shown.count("not yet written") == len(EXERCISES)
+    assert shown.endswith("0 of 10 right.\n")
+
+
+def test_the_solutions_are_the_source(call, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(SOLUTIONS)
+    status, shown, _ = call(main, f"grade {file}")
+    assert status == 0
+    assert shown.count(" right\n") == len(EXERCISES)
+
+
+def test_the_page_shows_what_the_grader_says(call, tmp_path):
+    text = EXERCISES_FILE.read_text()
+    for body in (
+        "return x.T @ grad_y, grad_y.sum(0)",
+        "return grad_y @ weight",
+        "grad_y *= y > 0\n    return grad_y",
+        "return grad_y * y(1 - y)",
+    ):
+        text = text.replace("raise NotImplementedError", body, 1)
+    (tmp_path / "mine.py").write_text(text)
+    _, shown, _ = call(main, f"grade {tmp_path / 'mine.py'}")
+    page = (EXERCISES_FILE.parents[1] / "exercises.md").read_text()
+    example = re.search(r"```text\n(.*?)```", page, re.DOTALL)[1]
+    assert shown.startswith(example)
+
+
+def test_an_error_in_one_function_leaves_the_others_graded(graded, written):
+    text = written("relu_backward", "return undefined") + written(
+        "squared_error_backward", "return 2 * (y - x)"
+    )
+    verdicts = graded(text)
+    assert verdicts["squared_error_backward"] == ("right", "")
+    state, remarks = verdicts["relu_backward"]
+    assert state == "wrong"
+    assert remarks == "Line 4: return undefined NameError: name 'undefined' is not defined"
+
+
+def test_the_line_of_an_error_is_the_innermost_of_the_file(graded, written):
+    text = "def helper(): return 1 / 0\n\n" + written("relu_backward", "return helper()")
+    assert graded(text)["relu_backward"][1].startswith("Line 1: def helper(): return 1 / 0 Zero")
+
+
+def test_a_changed_signature_is_named(graded):
+    state, remarks = graded("def relu_backward(grad): return grad")["relu_backward"]
+    assert state == "wrong"
+    assert "unexpected keyword argument" in remarks
+    assert "Is its signature still that of docs/exercises/by_hand.py?" in remarks
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "mine.py: copy docs/exercises/by_hand.py to begin"),
+        ("x = 1", "none of the functions"),
+        ("x = 1\ndef f(:\n", "Line 2 is no valid Python: invalid syntax def f"),
+        ("x = 1\ny = x / 0", "Line 2: y = x / 0 ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit(0)", "Line 2: sys.exit"),
+        (b"\xff", "cannot be read as a Python file"),
+        (b"x = '\0'", "cannot be run"),
+    ],
+)
+def test_a_file_that_cannot_be_graded_is_one_line(own_folder, assert_mistake, text, message):
+    file = own_folder / "mine.py"
+    if text is not None:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert_mistake(main, f"grade {file}", message)
+
+
+def test_the_help_says_that_the_file_is_run(call):
+    assert "grading runs it" in call(main, "grade --help")[1]

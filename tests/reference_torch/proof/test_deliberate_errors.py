@@ -1,0 +1,80 @@
+"""The proof of the proof: the comparisons with PyTorch catch every deliberate error, by name."""
+
+import re
+
+import numpy as np
+import pytest
+
+from numpyvae import VAE, Adam
+from numpyvae.flat import FlatArrays
+from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
+from reference_torch.proof.gradcheck import Row, gradcheck
+from reference_torch.proof.parity import Comparison, adam_parity, assert_agree, model_parity
+
+MODEL_ERRORS = [error for error in ERRORS if not error.in_adam]
+BETA = 0.7
+
+
+def model(reconstruction):
+    """A model whose layers encoder2 and decoder2 are square, and what its forward pass needs."""
+    vae = VAE(12, 9, 9, 4, reconstruction, np.float64)
+    vae.parameters.flat[...] *= 2
+    rng = np.random.default_rng(0)
+    return vae, rng.random((7, 12)), rng.standard_normal((7, 4))
+
+
+def model_rows(reconstruction) -> list[Row]:
+    vae, x, eps = model(reconstruction)
+    return gradcheck(vae, x, eps, BETA, np.random.default_rng(1))
+
+
+def adam_comparisons() -> list[Comparison]:
+    vae = VAE(5, 4, 3, 2, dtype=np.float64)
+    adam = Adam(vae.parameters, lr=0.01, weight_decay=0.1)
+    rng = np.random.default_rng(0)
+    gradients = []
+    for _ in range(20):
+        gradient = FlatArrays({name: p.shape for name, p in vae.parameters.items()}, np.float64)
+        gradient.flat[...] = rng.standard_normal(gradient.flat.size)
+        gradients.append(gradient)
+    return adam_parity(adam, gradients)
+
+
+def comparisons(error: DeliberateError) -> list[Comparison]:
+    if error.in_adam:
+        return adam_comparisons()
+    vae, x, eps = model(error.reconstruction)
+    return model_parity(vae, x, eps, BETA)
+
+
+def test_without_an_error_all_is_right():
+    for reconstruction in ("mse", "bce"):
+        rows = model_rows(reconstruction)
+        assert_agree(row.comparison for row in rows)
+        assert all(row.agrees for row in rows)
+    assert_agree(adam_comparisons())
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.name)
+def test_every_error_is_caught_by_name(error):
+    with error.applied():
+        found = comparisons(error)
+    assert sorted(c.name for c in found if not c.agrees) == sorted(error.caught)
+    for name in error.caught:
+        with pytest.raises(AssertionError, match=rf"(?m)^{re.escape(name)}: NumPy .*, PyTorch "):
+            assert_agree(found)
+    assert_agree(comparisons(error))  # and it is gone
+
+
+@pytest.mark.parametrize("error", MODEL_ERRORS, ids=lambda error: error.name)
+def test_a_gradient_check_alone_misses_wrong_losses(error):
+    """Finite differences catch what is not consistent, and only that; hence the comparison."""
+    with error.applied():
+        rows = model_rows(error.reconstruction)
+    wrong = [r.comparison.name for r in rows if r.differences and not r.differences.agrees]
+    assert bool(wrong) == (not error.consistent)
+
+
+def test_every_error_is_described_once():
+    assert len({error.name for error in ERRORS}) == len(ERRORS)
+    assert all(error.explanation.endswith(".") for error in ERRORS)

@@ -1,0 +1,321 @@
+"""numpyvae against PyTorch: every operation, the whole model, Adam.
+
+``reference_torch.proof.parity`` states the tolerances, and why.
+"""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as TF
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpyvae import VAE, Adam
+from numpyvae import functional as F
+from numpyvae.flat import FlatArrays
+from numpyvae.optim import BLOCK
+from reference_torch.proof.parity import Comparison, adam_parity, assert_agree, model_parity, parity
+
+many = settings(max_examples=40, deadline=None)
+sizes = st.integers(1, 9)
+seeds = st.integers(0, 2**32 - 1)
+dtypes = st.sampled_from([np.float64, np.float32])
+scales = st.sampled_from([1e-6, 1e-3, 0.1, 1.0, 1.0, 10.0, 1e3])
+losses = st.sampled_from(["mse", "bce"])
+
+
+class Draw:
+    """Random arrays of one dtype."""
+
+    def __init__(self, seed, dtype):
+        self.rng = np.random.default_rng(seed)
+        self.dtype = dtype
+
+    def normal(self, *shape, scale=1.0):
+        """Normal numbers, a tenth of them exactly 0."""
+        numbers = scale * self.rng.standard_normal(shape)
+        return np.where(self.rng.random(shape) < 0.1, 0, numbers).astype(self.dtype)
+
+    def pixels(self, *shape):
+        """Numbers in [0, 1], a quarter of them exactly 0 and a quarter exactly 1."""
+        return np.clip(self.rng.uniform(-0.5, 1.5, shape), 0, 1).astype(self.dtype)
+
+    def log_var(self, *shape):
+        """Log-variances of all sizes, with exact zeros and +-40."""
+        sizes = np.array([1e-9, 1e-3, 1, 40, 0])
+        return (self.rng.choice(sizes, shape) * self.rng.choice([-1, 1], shape)).astype(self.dtype)
+
+
+draws = st.builds(Draw, seeds, dtypes)
+
+
+def check(torch_function, grad_value, inputs, value, **gradients):
+    """Asserts that an operation's value, and gradients by input name, are those of autograd."""
+
+    def reference():
+        tensors = {name: torch.tensor(array).clone() for name, array in inputs.items()}
+        for name in gradients:
+            tensors[name].requires_grad_()
+        result = torch_function(**tensors)
+        result.backward(torch.tensor(grad_value).expand_as(result))
+        return {"value": result} | {name: tensors[name].grad for name in gradients}
+
+    dtypes = {array.dtype for array in (*inputs.values(), value, *gradients.values())}
+    assert len(dtypes) == 1
+    assert_agree(parity(reference, {"value": value} | gradients))
+
+
+# Each operation alone
+
+
+@given(draws, sizes, sizes, sizes, scales)
+@many
+def test_linear(draw, rows, n_in, n_out, scale):
+    x, weight = draw.normal(rows, n_in), draw.normal(n_out, n_in, scale=scale)
+    bias, grad_y = draw.normal(n_out, scale=scale), draw.normal(rows, n_out)
+    grad_weight, grad_bias = F.linear_backward_parameters(grad_y, x)
+    check(
+        lambda x, weight, bias: TF.linear(x, weight, bias),
+        grad_y,
+        {"x": x, "weight": weight, "bias": bias},
+        F.linear(x, weight, bias),
+        x=F.linear_backward_input(grad_y, weight),
+        weight=grad_weight,
+        bias=grad_bias,
+    )
+
+
+@given(draws, sizes, sizes, scales)
+@many
+def test_relu(draw, rows, n, scale):
+    x, grad_y = draw.normal(rows, n, scale=scale), draw.normal(rows, n)
+    y = F.relu(x)
+    check(TF.relu, grad_y, {"input": x}, y, input=F.relu_backward(grad_y, y))
+
+
+@given(draws, sizes, sizes, st.sampled_from([1e-6, 1.0, 10.0, 40.0, 1000.0]))
+@many
+def test_sigmoid(draw, rows, n, scale):
+    """Up to where y is exactly 0 or 1."""
+    a, grad_y = draw.normal(rows, n, scale=scale), draw.normal(rows, n)
+    y = F.sigmoid(a)
+    check(torch.sigmoid, grad_y, {"input": a}, y, input=F.sigmoid_backward(grad_y, y))
+
+
+@given(draws, sizes, sizes)
+@many
+def test_reparameterize(draw, rows, n):
+    mean, log_var, eps = draw.normal(rows, n), draw.log_var(rows, n), draw.normal(rows, n)
+    grad_z = draw.normal(rows, n)
+    grad_mean, grad_log_var = F.reparameterize_backward(grad_z, log_var, eps)
+    check(
+        lambda mean, log_var, eps: mean + torch.exp(0.5 * log_var) * eps,
+        grad_z,
+        {"mean": mean, "log_var": log_var, "eps": eps},
+        F.reparameterize(mean, log_var, eps),
+        mean=grad_mean,
+        log_var=grad_log_var,
+    )
+
+
+def normal_kl(mean, log_var):
+    """The KL divergence of N(mean, exp(log_var)) from N(0, I), as PyTorch knows it."""
+    q = torch.distributions.Normal(mean, torch.exp(0.5 * log_var))
+    prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    return torch.distributions.kl_divergence(q, prior).sum(dim=1)
+
+
+@given(draws, sizes, sizes, st.floats(0, 10))
+@many
+def test_kl_divergence(draw, rows, n, grad_kl):
+    mean, log_var = draw.normal(rows, n), draw.log_var(rows, n)
+    grad_kl = draw.dtype(grad_kl)
+    grad_mean, grad_log_var = F.kl_divergence_backward(float(grad_kl), mean, log_var)
+    check(
+        normal_kl,
+        grad_kl,
+        {"mean": mean, "log_var": log_var},
+        F.kl_divergence(mean, log_var),
+        mean=grad_mean,
+        log_var=grad_log_var,
+    )
+
+
+@given(draws, sizes, sizes)
+@many
+def test_squared_error(draw, rows, n):
+    y, x = draw.pixels(rows, n), draw.pixels(rows, n)
+    grad_y = F.squared_error_backward(y, x)
+    check(
+        lambda y, x: TF.mse_loss(y, x, reduction="none").sum(dim=1),
+        draw.dtype(1),
+        {"y": y, "x": x},
+        F.squared_error(y, x),
+        y=grad_y,
+        x=-grad_y,
+    )
+
+
+@given(draws, sizes, sizes, st.sampled_from([1e-6, 1.0, 10.0, 40.0, 1000.0]))
+@many
+def test_bernoulli_cross_entropy(draw, rows, n, scale):
+    """Up to logits at which sigmoid is exactly 0 or 1 and its logarithm infinite."""
+    logits, x = draw.normal(rows, n, scale=scale), draw.pixels(rows, n)
+    check(
+        lambda logits, x: TF.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1),
+        draw.dtype(1),
+        {"logits": logits, "x": x},
+        F.bernoulli_cross_entropy(logits, x),
+        logits=F.bernoulli_cross_entropy_backward(logits, x),
+        x=-logits,
+    )
+
+
+def test_a_tiny_cross_entropy_keeps_its_digits():
+    """PyTorch's formula cancels here, ours does not: it agrees, and it is the better one."""
+    vae, x, eps = draw_model(Draw(0, np.float64), (1, 1, 3, 1, 1), "bce", 1.0)
+    x[...] = 0
+    vae.parameters["decoder3.weight"][...] = 0
+    vae.parameters["decoder3.bias"][...] = -18
+    assert_agree(model_parity(vae, x, eps, beta=0))
+    loss = vae.forward(x, eps, beta=0).total
+    assert abs(loss / np.log1p(np.exp(-18)) - 1) < 1e-15
+
+
+# The whole model
+
+
+def draw_model(draw, dims, reconstruction, scale):
+    """A VAE with random weights of that size, but log-variances of at most 40, and its input."""
+    rows, x_dim, h_dim1, h_dim2, z_dim = dims
+    vae = VAE(x_dim, h_dim1, h_dim2, z_dim, reconstruction, draw.dtype)
+    vae.parameters.flat[...] = draw.normal(vae.parameters.flat.size, scale=scale)
+    x, eps = draw.pixels(rows, x_dim), draw.normal(rows, z_dim)
+    largest = np.max(np.abs(vae.encode(x)[1]))
+    if largest > 40:
+        vae.parameters["log_var.weight"][...] *= 40 / largest
+        vae.parameters["log_var.bias"][...] *= 40 / largest
+    return vae, x, eps
+
+
+@given(draws, st.tuples(*[sizes] * 5), losses, scales, st.sampled_from([0.0, 0.3, 1.0, 10.0]))
+@settings(max_examples=100, deadline=None)
+def test_model(draw, dims, reconstruction, scale, beta):
+    vae, x, eps = draw_model(draw, dims, reconstruction, scale)
+    comparisons = model_parity(vae, x, eps, beta)
+    names = ["total", "reconstruction", "kl", "x", "mean", "log_var", "z", *vae.parameters]
+    assert [comparison.name for comparison in comparisons] == names
+    assert_agree(comparisons)
+
+
+@pytest.mark.parametrize("log_var", [-40, 40])
+@pytest.mark.parametrize("reconstruction", ["mse", "bce"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_model_at_extreme_log_variances(log_var, reconstruction, dtype):
+    vae, x, eps = draw_model(Draw(0, dtype), (5, 8, 7, 6, 4), reconstruction, 0.5)
+    vae.parameters["log_var.weight"][...] = 0
+    vae.parameters["log_var.bias"][...] = log_var
+    assert_agree(model_parity(vae, x, eps))
+
+
+@pytest.mark.parametrize("reconstruction", ["mse", "bce"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_model_with_every_unit_on_its_kink(reconstruction, dtype):
+    vae, x, eps = draw_model(Draw(0, dtype), (5, 8, 7, 6, 4), reconstruction, 0.5)
+    for layer in ("encoder1", "encoder2", "decoder1", "decoder2"):
+        vae.parameters[f"{layer}.weight"][...] = 0
+        vae.parameters[f"{layer}.bias"][...] = 0
+    assert_agree(model_parity(vae, x, eps))
+    assert not np.any(vae.gradients["decoder1.bias"])
+
+
+@pytest.mark.parametrize("reconstruction", ["mse", "bce"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_articles_network_agrees_without_any_allowance(reconstruction, dtype):
+    """There, nothing cancels: the tolerances hold as they are."""
+    draw = Draw(0, dtype)
+    vae = VAE(reconstruction=reconstruction, dtype=dtype)
+    tolerance = 1e-10 if dtype == np.float64 else 1e-5
+    for comparison in model_parity(vae, draw.pixels(16, 784), draw.normal(16, 50)):
+        assert comparison.error < tolerance, str(comparison)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("reconstruction", ["mse", "bce"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_model_on_cuda(reconstruction, dtype):
+    draw = Draw(0, dtype)
+    vae = VAE(reconstruction=reconstruction, dtype=dtype)
+    assert_agree(model_parity(vae, draw.pixels(64, 784), draw.normal(64, 50), device="cuda"))
+
+
+# Adam
+
+
+@given(
+    draws,
+    st.sampled_from([1e-4, 1e-3, 0.1]),
+    st.sampled_from([(0.9, 0.999), (0.0, 0.5), (0.5, 0.9)]),
+    st.sampled_from([1e-8, 1e-4]),
+    st.sampled_from([0.0, 0.01, 0.5]),
+    st.sampled_from([1e-10, 1e-3, 1.0, 1e4]),
+)
+@settings(max_examples=25, deadline=None)
+def test_adam(draw, lr, betas, eps, weight_decay, scale):
+    shapes = {"a": (6, 5), "b": (7,)}
+    parameters = FlatArrays(shapes, draw.dtype)
+    parameters.flat[...] = draw.normal(37)
+    adam = Adam(parameters, lr, betas, eps, weight_decay)
+    gradients = [
+        {name: draw.normal(*shape, scale=scale) for name, shape in shapes.items()}
+        for _ in range(300)
+    ]
+    assert_agree(adam_parity(adam, gradients))
+
+
+def test_adam_over_several_blocks():
+    draw = Draw(0, np.float64)
+    parameters = FlatArrays({"a": (BLOCK, 2), "b": (3,)}, np.float64)
+    parameters.flat[...] = draw.normal(parameters.flat.size)
+    gradients = [{"a": draw.normal(BLOCK, 2), "b": draw.normal(3)} for _ in range(5)]
+    assert_agree(adam_parity(Adam(parameters, weight_decay=0.01), gradients))
+
+
+# Comparing
+
+
+def disagreement(numpy, reference, rounding=0.0):
+    comparison = Comparison("h", np.array(numpy), np.array(reference), rounding)
+    with pytest.raises(AssertionError) as caught:
+        assert_agree([comparison])
+    return str(caught.value)
+
+
+def test_a_disagreement_shows_name_and_both_values():
+    message = disagreement([[1.0, 2.0, 3.0]], [[1.0, 2.5, 3.0]])
+    assert "h: NumPy 2.0, PyTorch 2.5 at [0, 1]; difference by norm 5.0e-01" in message
+    assert "h: NumPy 1.0, PyTorch 1.1;" in disagreement(1.0, 1.1)
+    assert "NumPy has shape (2,), PyTorch (1, 2)" in disagreement([1.0, 1.0], [[1.0, 1.0]])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nothing_agrees_with_nan_or_infinity(bad):
+    disagreement([1.0, bad], [1.0, 2.0])
+    disagreement([1.0, 2.0], [1.0, bad])
+    disagreement([1.0, bad], [1.0, bad])
+    disagreement([1.0, 2.0], [1.0, 2.0], rounding=bad)
+
+
+def test_where_the_reference_is_0_only_0_agrees():
+    disagreement([0.0, 1e-100], [0.0, 0.0])
+    assert_agree([Comparison("h", np.zeros(2), np.zeros(2))])
+
+
+def test_tolerances_are_relative_to_the_norm():
+    for dtype, tolerance in ((np.float64, 1e-10), (np.float32, 1e-5)):
+        reference = np.array([1e9, 1.0], dtype)
+        near, far = reference.copy(), reference.copy()
+        near[1] += 0.5e9 * tolerance
+        far[1] += 2e9 * tolerance
+        assert_agree([Comparison("h", near, reference)])
+        disagreement(far, reference)

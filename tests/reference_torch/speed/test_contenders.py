@@ -1,0 +1,32 @@
+"""What is measured is the same work on both sides."""
+
+import numpy as np
+import pytest
+
+from reference_torch.speed.contenders import NUMPY, Sizes
+
+
+def test_bench_measures_the_same_work_on_both_sides():
+    """After one call of each, both have made the same step: the losses agree, and go on falling."""
+    sizes = Sizes(8, (6, 5), 2, 20)
+    ours, theirs = sizes.numpy_parts()[NUMPY], sizes.torch_step(fused=True)
+    for _ in range(3):
+        assert ours() == pytest.approx(theirs(), rel=1e-5)
+
+
+def test_the_products_are_every_matrix_product_of_the_step(monkeypatch):
+    """Counted in multiplications: all of a step's but the images' gradient."""
+    products = []
+    matmul = np.matmul
+
+    def spy(a, b, out=None):
+        products.append(a.shape[0] * a.shape[1] * b.shape[1])
+        return matmul(a, b, out=out)
+
+    sizes = Sizes(8, (6, 5), 2, 20)
+    alone, step = sizes.products(), sizes.numpy_parts()[NUMPY]
+    monkeypatch.setattr(np, "matmul", spy)
+    alone()
+    in_products, products[:] = sorted(products), []
+    step()
+    assert in_products == sorted(products)

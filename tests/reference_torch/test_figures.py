@@ -1,0 +1,19 @@
+"""Pictures of both sides."""
+
+from PIL import Image
+
+from reference_torch.figures import growth, side_by_side
+
+
+def test_equal_losses_can_be_drawn_though_the_axis_is_logarithmic(tmp_path):
+    for theirs in ([3.0, 2.0, 1.5], [3.0, 2.1, 1.4]):
+        side_by_side([3.0, 2.0, 1.5], theirs, "title", tmp_path / "picture.png")
+        with Image.open(tmp_path / "picture.png") as picture:
+            assert picture.size == (800, 600)
+
+
+def test_every_size_that_grows_has_its_panel(tmp_path):
+    times = {"1": {"a": 1.0, "b": 2.0}, "2": {"a": 1.5, "b": 2.5}}
+    growth({"batch size": times, "width": times}, tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.size == (680, 340)

@@ -1,0 +1,37 @@
+"""The model in PyTorch."""
+
+import numpy as np
+import pytest
+import torch
+
+from numpyvae import VAE
+from reference_torch import TorchVAE
+from reference_torch.twin.carrying import to_torch
+
+
+@pytest.mark.parametrize("reconstruction", ["mse", "bce"])
+def test_encode_decode_and_sample(reconstruction):
+    rng = np.random.default_rng(0)
+    vae = VAE(9, 7, 5, 3, reconstruction, np.float64)
+    x, z = rng.random((4, 9)), rng.standard_normal((4, 3))
+    twin = to_torch(vae)
+    with torch.no_grad():
+        encoded, decoded = twin.encode(torch.tensor(x)), twin.decode(torch.tensor(z))
+    for ours, theirs in zip(vae.encode(x), encoded, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(vae.decode(z), decoded.numpy(), rtol=1e-10, atol=1e-13)
+    images = twin.sample(6, torch.Generator().manual_seed(0))
+    assert images.shape == (6, 9)
+    assert not images.requires_grad
+    assert bool(((images >= 0) & (images <= 1)).all())
+
+
+def test_torch_model_draws_its_own_noise():
+    torch.manual_seed(0)
+    twin = TorchVAE(6, 5, 4, 3)
+    x = torch.rand(2, 6)
+    first, second = twin(x), twin(x)
+    assert first.kl == second.kl
+    assert first.reconstruction != second.reconstruction
+    with pytest.raises(ValueError, match="'mse' or 'bce', got 'l1'"):
+        TorchVAE(6, 5, 4, 3, "l1")
