@@ -15,12 +15,14 @@ The rooms, in reading order; each imports only from those above it:
     commands/      the command line
 """
 
-from .data.dataset import Dataset
+from . import functional
+from .data.dataset import Dataset, as_floats
 from .data.loading import load_dataset
 from .errors import InputError, LossNotFiniteError
 from .evaluation.evaluate import Evaluation, evaluate
 from .evaluation.latent import interpolate, reconstruct, traverse
 from .evaluation.likelihood import encode
+from .flat import FlatArrays
 from .model import VAE, Loss
 from .optim import Adam
 from .training.checkpoint import load_checkpoint, save_checkpoint
@@ -35,12 +37,15 @@ __all__ = [
     "Config",
     "Dataset",
     "Evaluation",
+    "FlatArrays",
     "InputError",
     "Loss",
     "LossNotFiniteError",
     "Run",
+    "as_floats",
     "encode",
     "evaluate",
+    "functional",
     "interpolate",
     "load_checkpoint",
     "load_dataset",

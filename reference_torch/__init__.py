@@ -1,17 +1,34 @@
-"""The same variational autoencoder in PyTorch: the reference that numpyvae is proven against."""
+"""The same variational autoencoder in PyTorch: the reference that numpyvae is proven against.
 
+The rooms, in reading order; each imports only from those above it:
+
+    twin/       the model in PyTorch, its training, and what is carried between the two
+    proof/      parity, gradcheck, side by side, deliberate errors
+    grading/    exercises that the machine grades, with hints
+    speed/      how long a training step takes, on either side
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .proof.parity import Comparison, model_parity
+    from .twin.carrying import to_numpy, to_torch
     from .twin.model import TorchVAE
 
-__all__ = ["TorchVAE"]
+__all__ = ["Comparison", "TorchVAE", "model_parity", "to_numpy", "to_torch"]
+
+_HOME = {
+    "Comparison": ".proof.parity",
+    "TorchVAE": ".twin.model",
+    "model_parity": ".proof.parity",
+    "to_numpy": ".twin.carrying",
+    "to_torch": ".twin.carrying",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """``TorchVAE``, loaded when asked for: so that the command can say that PyTorch is missing."""
-    if name == "TorchVAE":
-        from .twin.model import TorchVAE
-
-        return TorchVAE
+    """Loads a public name when asked for: so that the command can say that PyTorch is missing."""
+    if name in _HOME:
+        return getattr(import_module(_HOME[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,10 @@
 """`import numpyvae` is light, and its public names are there."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,10 +20,22 @@ def test_importing_loads_only_what_it_needs():
     assert not loaded & {"torch", "matplotlib", "PIL", "tqdm", "pooch", "requests"}
 
 
-def test_all_public_names_exist():
-    assert {"VAE", "Adam", "Loss", "load_dataset"} <= set(numpyvae.__all__)
-    for name in numpyvae.__all__:
-        assert getattr(numpyvae, name) is not None
+@pytest.mark.parametrize("package", [numpyvae, reference_torch], ids=lambda p: p.__name__)
+def test_the_api_page_lists_exactly_the_public_names(package):
+    page = (Path(__file__).parent.parent / "docs/api.md").read_text()
+    listed = re.findall(rf"^\.\. auto\w+:: {package.__name__}\.([\w.]+)$", page, re.MULTILINE)
+    assert sorted(listed) == sorted(package.__all__)
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+
+
+def test_what_numpyvae_imports_by_name_is_public():
+    imported = {
+        name
+        for name, value in vars(numpyvae).items()
+        if not isinstance(value, ModuleType) and not name.startswith("_")
+    }
+    assert imported <= set(numpyvae.__all__)
 
 
 @pytest.mark.parametrize("missing", ["torch", "threadpoolctl"])
