@@ -14,7 +14,7 @@ from typing import Any
 from docutils import nodes
 from math_core import LatexToMathML
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxTranslator
+from sphinx.writers.html5 import HTML5Translator
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -47,13 +47,13 @@ MENTION = re.compile(r"\(([A-Z]\d+)\)")
 to_mathml = LatexToMathML()
 
 
-def inline_formula(translator: SphinxTranslator, node: nodes.math) -> None:
+def inline_formula(translator: HTML5Translator, node: nodes.math) -> None:
     formula = to_mathml.convert_with_local_state(node.astext(), displaystyle=False)
     translator.body.append(formula)
     raise nodes.SkipNode
 
 
-def block_formula(translator: SphinxTranslator, node: nodes.math_block) -> None:
+def block_formula(translator: HTML5Translator, node: nodes.math_block) -> None:
     latex = node.astext()
     formula = to_mathml.convert_with_local_state(TAG.sub("", latex), displaystyle=True)
     tag = TAG.search(latex)

@@ -1,71 +1,103 @@
-"""Makes everything in the pages that is drawn or measured.
+"""Makes everything in the pages that is drawn or printed by the program.
 
-    python docs/make_pictures.py
+    python docs/make_pictures.py              all of it
+    python docs/make_pictures.py drawings     the graph and the error of finite differences
+    python docs/make_pictures.py outputs      what commands print, and their pictures
+    python docs/make_pictures.py latent       docs/experiments/*.png: looking around latent spaces
 
-It trains the default model on the embedded digits, and twice beside its PyTorch twin: a few
-minutes in all. The
-pictures go into docs/pictures. Where a page has the comment
-
-    <!-- output: COMMAND -->
-
-the block below it becomes what the command prints.
+"outputs" trains on the embedded digits, three times, and "latent" on MNIST, three times (from
+NUMPYVAE_DATA, or downloaded): some minutes each. The parts of a page that are outputs (see
+generated.py) become what the command behind their colon prints.
 """
 
 import contextlib
 import io
 import re
 import shlex
+import sys
 import tempfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
+from generated import DOCS, fill
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from numpyvae import VAE, cli
+from numpyvae import VAE, Loss
+from numpyvae.commands.main import main as numpyvae
 from numpyvae.figures.style import BLUE, ORANGE
-from numpyvae.model import Loss
-from reference_torch import __main__ as reference_torch
+from numpyvae.functional import Array
+from reference_torch.__main__ import main as reference_torch
 
-DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 DARK_GREY = "#777777"
-OUTPUT = re.compile(r"<!-- output: ([^\n]+) -->\n```text\n.*?```\n", re.DOTALL)
+RUN_PICTURES = (  # of the commands in the pages, in the folder where they ran
+    "runs/digits-1/evolution.png",
+    "runs/digits-1/reconstructions.png",
+    "runs/digits-1/loss.png",
+    "compare-float64.png",
+    "compare-float32.png",
+)
+LATENT_COMMANDS = (
+    "numpyvae train --dataset mnist --out vae",
+    "numpyvae train --dataset mnist --out autoencoder --autoencoder",
+    "numpyvae train --dataset mnist --out two-units --z-dim 2",
+    "numpyvae latent vae autoencoder --out latent.png",
+    "numpyvae latent two-units --out plane.png",  # and plane-manifold.png
+    "numpyvae interpolate vae --out interpolate.png",
+    "numpyvae traverse vae --out traverse.png",
+)
 
 
-def main() -> None:
+def main(wanted: list[str]) -> None:
+    made = {"drawings": drawings, "outputs": outputs, "latent": latent}
+    for name in wanted or made:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            made[name]()
+
+
+def drawings() -> None:
     matplotlib.rcParams["svg.hashsalt"] = "numpyvae"  # the same picture is the same file
     graph(PICTURES / "graph.svg")
     finite_differences(PICTURES / "finite-differences.svg")
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        outputs: dict[str, str] = {}
-        for page in sorted(DOCS.glob("*.md")):
-            for command in OUTPUT.findall(page.read_text()):
-                outputs[command] = outputs.get(command) or output(command)
-            text = page.read_text()
-            new = OUTPUT.sub(lambda m: block(m[1], outputs[m[1]]), text)
-            if new != text:
-                page.write_text(new)
-        for name in ("evolution", "reconstructions", "loss"):
-            Image.open(f"runs/digits-1/{name}.png").save(PICTURES / f"{name}.png", optimize=True)
-        for name in ("compare-float64", "compare-float32"):
-            Image.open(f"{name}.png").save(PICTURES / f"{name}.png", optimize=True)
+
+
+def outputs() -> None:
+    fill("output", lambda command: f"```text\n{output(command)}\n```")
+    for picture in RUN_PICTURES:
+        keep(picture, PICTURES)
+
+
+def latent() -> None:
+    for command in LATENT_COMMANDS:
+        output(command)
+    for picture in sorted(Path().glob("*.png")):
+        keep(picture, DOCS / "experiments")
+
+
+def keep(picture: str | Path, folder: Path) -> None:
+    Image.open(picture).save(folder / Path(picture).name, optimize=True)
 
 
 # What commands print
 
 
+@cache
 def output(command: str) -> str:
     """What one of our commands prints, without the middle of a long list of epochs."""
+    program: Callable[[list[str]], int] = numpyvae
+    arguments = shlex.split(command.removeprefix("python -m "))
+    if arguments.pop(0) == "reference_torch":
+        program = reference_torch
     printed = io.StringIO()
-    of_torch = command.startswith("python -m reference_torch ")
-    main = reference_torch.main if of_torch else cli.main
-    arguments = shlex.split(command.removeprefix("python -m reference_torch "))
     with contextlib.redirect_stdout(printed):
-        status = main(arguments if of_torch else arguments[1:])
+        status = program(arguments)
     if status:
         raise SystemExit(f"{command} failed with status {status}")
     lines = printed.getvalue().rstrip().splitlines()
@@ -75,10 +107,6 @@ def output(command: str) -> str:
         lines[lines.index(left_out[0])] = "    ..."
         lines = [line for line in lines if line not in left_out]
     return "\n".join(lines)
-
-
-def block(command: str, printed: str) -> str:
-    return f"<!-- output: {command} -->\n```text\n{printed}\n```\n"
 
 
 # The graph
@@ -192,7 +220,7 @@ def box(axes: Axes, name: str, x: float, y: float, size: str) -> None:
         corner, WIDTH - 0.2, HEIGHT - 0.2, "round,pad=0.1", fc="white", ec="black", lw=1.1, zorder=3
     )
     axes.add_patch(shape)
-    style = {"ha": "center", "va": "center", "zorder": 4}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 4}
     axes.text(x, y - 0.1, name, fontsize=10, family="monospace", **style)
     axes.text(x, y + 0.19, size, fontsize=6.5, color=DARK_GREY, **style)
 
@@ -201,7 +229,7 @@ def arrow(axes: Axes, points: list[tuple[float, float]], colour: str, line: str 
     """Through all the points, with its head at the last."""
     xs, ys = zip(*points, strict=True)
     axes.plot(xs[:-1], ys[:-1], color=colour, linewidth=1.3, linestyle=line, zorder=1)
-    style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
+    style: dict[str, Any] = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
     style |= {"color": colour, "linewidth": 1.3, "linestyle": line}
     axes.annotate("", points[-1], points[-2], arrowprops=style, zorder=1)
 
@@ -209,7 +237,7 @@ def arrow(axes: Axes, points: list[tuple[float, float]], colour: str, line: str 
 def label(
     axes: Axes, x: float, y: float, text: str, colour: str, ha: str = "left", weight: str = "normal"
 ) -> None:
-    style = {"ha": ha, "va": "center", "weight": weight, "zorder": 5}
+    style: dict[str, Any] = {"ha": ha, "va": "center", "weight": weight, "zorder": 5}
     background = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
     axes.text(x, y, text, color=colour, fontsize=8, bbox=background, **style)
 
@@ -238,7 +266,8 @@ def difference_error(dtype: type, step: float) -> float:
     """For one direction in the space of the decoder's last bias, where there is no kink."""
     vae = VAE(x_dim=64, h_dim1=32, h_dim2=16, z_dim=4, dtype=dtype)
     rng = np.random.default_rng(0)
-    x, eps = rng.random((8, 64)).astype(dtype), rng.standard_normal((8, 4)).astype(dtype)
+    x: Array = rng.random((8, 64)).astype(dtype)
+    eps: Array = rng.standard_normal((8, 4)).astype(dtype)
     direction = rng.standard_normal(64)
     direction = (direction / np.linalg.norm(direction)).astype(dtype)
     bias = vae.parameters["decoder3.bias"]
@@ -259,4 +288,4 @@ def save(figure: Figure, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

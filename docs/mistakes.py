@@ -3,36 +3,34 @@
     python docs/mistakes.py
 
 trains the same network with each deliberate error, one after the other (some minutes), draws the
-pictures, and writes the parts of mistakes.md that stand between comments "generated" and "end".
+pictures, and fills the parts of mistakes.md that are generated (see generated.py).
 """
 
 import difflib
 import io
-import re
+import textwrap
+from collections.abc import Iterator
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from generated import DOCS, fill
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from numpyvae import VAE, Adam, Config, load_dataset
-from numpyvae.data.dataset import as_floats
-from numpyvae.evaluation.latent import reconstruct
+from numpyvae import VAE, Adam, Config, FlatArrays, Run, as_floats, load_dataset, reconstruct
 from numpyvae.figures import style
 from numpyvae.functional import Array
+from numpyvae.model import Reconstruction
 from numpyvae.training.folder import sample_latents
-from numpyvae.training.run import Run
 from numpyvae.training.steps import numpy_trainer, visits
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
 from reference_torch.proof.gradcheck import gradcheck
 from reference_torch.proof.parity import adam_parity
 
-DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 EPOCHS = 25
 SEEDS = (0, 1, 2)  # of right runs: how much a loss varies without any mistake
@@ -82,8 +80,7 @@ def main() -> None:
     for name in EXHIBITS:
         error = next(error for error in ERRORS if error.name == name)
         parts[EXHIBITS[name]] = exhibit(error, trainings[name], checks[name])
-    page = DOCS / "mistakes.md"
-    page.write_text(filled(page.read_text(), parts))
+    fill("generated", parts.__getitem__)
 
 
 # Training
@@ -105,7 +102,7 @@ def train(error: DeliberateError) -> Training:
 
 
 @cache
-def right(reconstruction: str, seed: int = 0) -> Training:
+def right(reconstruction: Reconstruction, seed: int = 0) -> Training:
     run = start(reconstruction, seed)
     trainer = numpy_trainer(run, DATA)
     losses = []
@@ -116,12 +113,12 @@ def right(reconstruction: str, seed: int = 0) -> Training:
     return Training(run, losses, losses)
 
 
-def start(reconstruction: str, seed: int = 0) -> Run:
+def start(reconstruction: Reconstruction, seed: int = 0) -> Run:
     config = Config(**SETTINGS, reconstruction=reconstruction, seed=seed)
     return Run.start(config, DATA.image_shape)
 
 
-def knows_nothing(reconstruction: str) -> float:
+def knows_nothing(reconstruction: Reconstruction) -> float:
     """The loss of a model that draws the average training image always, at a KL of 0."""
     mean = as_floats(DATA.train_images, np.float64).mean(0).clip(1e-6, 1 - 1e-6)
     x = as_floats(DATA.test_images, np.float64)
@@ -158,7 +155,7 @@ def check_adam(error: DeliberateError) -> tuple[str, float] | None:
     run = right("mse").run
     vae = run.vae.astype(np.float64)
 
-    def gradients():
+    def gradients() -> Iterator[FlatArrays]:
         rng = np.random.default_rng(1)
         for x, eps in islice(visits(DATA.train_images, run.config, rng, shuffled=True), ADAM_STEPS):
             vae.forward(x.astype(np.float64), eps.astype(np.float64), run.config.beta)
@@ -294,39 +291,24 @@ def exhibit(error: DeliberateError, training: Training, found: Check) -> str:
     )
 
 
-def filled(page: str, parts: dict[str, str]) -> str:
-    """The page with its generated parts replaced.
-
-    Raises:
-        ValueError: it has no place for one of them.
-    """
-    for name, text in parts.items():
-        place = re.compile(
-            rf"(<!-- generated: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL
-        )
-        page, count = place.subn(lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page)
-        if count != 1:
-            raise ValueError(f"{count} places for {name} in the page, and there should be one")
-    return page
-
-
 # Pictures
 
-RIGHT = {"color": style.GREY, "linewidth": 2.5}
-SHOWN = {"color": style.ORANGE, "linewidth": 1.2}
-TRUE = {"color": style.BLUE, "linewidth": 1.2, "linestyle": ":"}
+RIGHT: dict[str, Any] = {"color": style.GREY, "linewidth": 2.5}
+SHOWN: dict[str, Any] = {"color": style.ORANGE, "linewidth": 1.2}
+TRUE: dict[str, Any] = {"color": style.BLUE, "linewidth": 1.2, "linestyle": ":"}
 
 
 def draw_all(trainings: dict[str, Training]) -> None:
-    columns = 5
+    columns = 3
     rows = -(-len(ERRORS) // columns)
-    figure = Figure(figsize=(9, 1.45 * rows), dpi=style.DPI, layout="constrained")
+    figure = Figure(figsize=(7.4, 1.6 * rows), dpi=style.DPI, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     handles: list[Line2D] = []
     for number, (axes, error) in enumerate(zip(panels, ERRORS, strict=False), 1):
         lines = draw_curves(axes, error, trainings[error.name])
         handles = max(handles, lines, key=len)
-        axes.set_title(f"{number}", fontsize=style.FONT_SIZE, loc="left", pad=3)
+        title = textwrap.fill(f"{number}. {error.name}", 36)
+        axes.set_title(title, fontsize=style.FONT_SIZE - 1, loc="left", pad=3)
         axes.set_xticks([])
     for axes in panels[len(ERRORS) :]:
         axes.axis("off")
@@ -363,7 +345,7 @@ def draw_curves(axes: Axes, error: DeliberateError, training: Training) -> list[
 def draw_exhibit(error: DeliberateError, training: Training) -> None:
     """Loss curves beside reconstructions and samples, of the right code and of the wrong."""
     figure = Figure(figsize=(9, 3.6), dpi=style.DPI, layout="constrained")
-    left, right_side = figure.subfigures(1, 2, width_ratios=[3, 4])
+    left, right_side = figure.subfigures(1, 2, squeeze=False, width_ratios=[3, 4])[0]
     axes = left.subplots()
     lines = draw_curves(axes, error, training)
     left.legend(handles=lines, loc="outside lower center", fontsize=style.FONT_SIZE - 1)

@@ -6,19 +6,21 @@ Each idea is tried on the article's network, in turns with the step as it is. Ru
 machine. What docs/speed.md says of ideas comes from here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from unittest.mock import patch
 
 import numpy as np
 
-from numpyvae import VAE, Adam, functional, optim
+from numpyvae import VAE, Adam, FlatArrays, functional, optim
+from numpyvae.functional import Array
 from reference_torch.speed.contenders import Sizes, medians
 
 BLOCKS = (16, 64, 128, 2048)  # Ki elements, beside the 32 of optim.BLOCK
 
 
-def tanh_sigmoid(a, out=None):
+def tanh_sigmoid(a: Array, out: Array | None = None) -> Array:
     """y = (1 + tanh(a / 2)) / 2."""
     y = np.multiply(a, 0.5, out=out)
     np.tanh(y, out=y)
@@ -33,28 +35,28 @@ class OneHeadVAE(VAE):
     (Their weights are not trained here: for timing only.)
     """
 
-    def __init__(self, *sizes):
+    def __init__(self, *sizes: *tuple[int, int, int, int]) -> None:
         super().__init__(*sizes)
         self.heads = np.zeros((2 * self.z_dim, self.h_dim2), self.dtype)
         self.heads_bias = np.zeros(2 * self.z_dim, self.dtype)
         self.grad_heads, self.grad_heads_bias = (a.copy() for a in (self.heads, self.heads_bias))
 
-    def _linear(self, layer, x, out):
+    def _linear(self, layer: str, x: Array, out: Array | None) -> Array:
+        if layer not in ("mean", "log_var") or out is None:
+            return super()._linear(layer, x, out)
         if layer == "mean":
             self.both = functional.linear(x, self.heads, self.heads_bias)
             out[...] = self.both[:, : self.z_dim]
-            return out
-        if layer == "log_var":
+        else:
             out[...] = self.both[:, self.z_dim :]
-            return out
-        return super()._linear(layer, x, out)
+        return out
 
-    def _linear_backward(self, layer, grad_y, x):
+    def _linear_backward_parameters(self, layer: str, grad_y: Array, x: Array) -> None:
         if layer == "mean":
             out = (self.grad_heads, self.grad_heads_bias)
             functional.linear_backward_parameters(self.both, x, out=out)
         elif layer != "log_var":
-            super()._linear_backward(layer, grad_y, x)
+            super()._linear_backward_parameters(layer, grad_y, x)
 
 
 class EagerVAE(VAE):
@@ -63,11 +65,20 @@ class EagerVAE(VAE):
     (The gradient of the layer's input then sees the new weights, so this is for timing only.)
     """
 
-    def _linear_backward(self, layer, grad_y, x):
-        super()._linear_backward(layer, grad_y, x)
+    def __init__(self, *sizes: *tuple[int, int, int, int]) -> None:
+        super().__init__(*sizes)
+        self.adams = {
+            name: Adam(
+                slice_of(self.parameters, piece_of(self.parameters, name)), weight_decay=0.01
+            )
+            for name in self.parameters
+        }
+
+    def _linear_backward_parameters(self, layer: str, grad_y: Array, x: Array) -> None:
+        super()._linear_backward_parameters(layer, grad_y, x)
         for part in ("weight", "bias"):
-            adam = self.adams[f"{layer}.{part}"]
-            adam.step({"p": self.gradients[f"{layer}.{part}"].ravel()})
+            name = f"{layer}.{part}"
+            self.adams[name].step({"p": self.gradients[name].ravel()})
 
 
 class ThreadedAdam(Adam):
@@ -75,15 +86,15 @@ class ThreadedAdam(Adam):
 
     pool = ThreadPoolExecutor(2)
 
-    def __init__(self, parameters, **settings):
+    def __init__(self, parameters: FlatArrays, weight_decay: float) -> None:
         half = len(parameters.flat) // 2
-        self.halves = [
-            Adam(slice_of(parameters, part), **settings)
-            for part in (slice(None, half), slice(half, None))
-        ]
         self.parts = [slice(None, half), slice(half, None)]
+        self.halves = [
+            Adam(slice_of(parameters, part), weight_decay=weight_decay) for part in self.parts
+        ]
 
-    def step(self, gradients):
+    def step(self, gradients: Mapping[str, Array]) -> None:
+        assert isinstance(gradients, FlatArrays)
         jobs = [
             self.pool.submit(half.step, slice_of(gradients, part))
             for half, part in zip(self.halves, self.parts, strict=True)
@@ -92,36 +103,41 @@ class ThreadedAdam(Adam):
             job.result()
 
 
-def slice_of(arrays, part):
+def slice_of(arrays: FlatArrays, part: slice) -> FlatArrays:
     """A part of the flat vector, as FlatArrays with a single name."""
-    view = optim.FlatArrays({"p": arrays.flat[part].shape}, arrays.flat.dtype)
+    view = FlatArrays({"p": arrays.flat[part].shape}, arrays.flat.dtype)
     view.flat = arrays.flat[part]
     view._views = {"p": view.flat}
     return view
 
 
-def step_of(sizes: Sizes, model=VAE, optimiser=Adam) -> Callable[[], object]:
-    """A training step."""
-    vae = model(*sizes.network)
-    if model is EagerVAE:
-        vae.adams = {
-            name: Adam(slice_of(vae.parameters, piece_of(vae.parameters, name)), weight_decay=0.01)
-            for name in vae.parameters
-        }
-        return lambda: (vae.forward(sizes.x, sizes.eps), vae.backward())
-    adam = optimiser(vae.parameters, weight_decay=0.01)
-    return lambda: (vae.forward(sizes.x, sizes.eps), adam.step(vae.backward()))
-
-
-def piece_of(arrays, name):
+def piece_of(arrays: FlatArrays, name: str) -> slice:
     """Where in the flat vector an array lies."""
     names = list(arrays)
     start = sum(arrays[other].size for other in names[: names.index(name)])
     return slice(start, start + arrays[name].size)
 
 
-def patched(step, module, name, value):
-    def call():
+def step_of(
+    sizes: Sizes, model: type[VAE] = VAE, optimiser: Callable[..., Adam] = Adam
+) -> Callable[[], None]:
+    """A training step."""
+    vae = model(*sizes.network)
+    adam = optimiser(vae.parameters, weight_decay=0.01)
+
+    def step() -> None:
+        vae.forward(sizes.x, sizes.eps)
+        gradients = vae.backward()
+        if model is not EagerVAE:
+            adam.step(gradients)
+
+    return step
+
+
+def patched(
+    step: Callable[[], None], module: ModuleType, name: str, value: object
+) -> Callable[[], None]:
+    def call() -> None:
         with patch.object(module, name, value):
             step()
 

@@ -2,7 +2,7 @@
 
     python docs/sync.py
 
-A page says what it wants in a comment above a code block:
+A page says what it wants in the comment before the part (see generated.py):
 
     <!-- source: numpyvae/functional.py linear -->         a function, without its docstring
     <!-- source: numpyvae/model.py VAE.backward -->        a method
@@ -12,34 +12,24 @@ A paragraph is what stands between two blank lines.
 """
 
 import ast
-import re
 import textwrap
-from pathlib import Path
 
-DOCS = Path(__file__).parent
-BLOCK = re.compile(r"<!-- source: (\S+) (\S+?)(?: \| (.*?))? -->\n```python\n.*?```\n", re.DOTALL)
+from generated import DOCS, fill
 
 
 def main() -> None:
-    for page in sorted(DOCS.glob("*.md")):
-        text = page.read_text()
-        if (new := synced(text)) != text:
-            page.write_text(new)
-            print(page)
+    fill("source", block)
 
 
-def synced(page: str) -> str:
-    """The text of a page with its code blocks as the source has them now."""
-
-    def block(match: re.Match[str]) -> str:
-        comment = match[0].partition("\n")[0]
-        return f"{comment}\n```python\n{code(*match.groups())}\n```\n"
-
-    return BLOCK.sub(block, page)
+def block(wanted: str) -> str:
+    """The code block for what stands in a comment."""
+    function, _, text = wanted.partition(" | ")
+    path, name = function.split()
+    return f"```python\n{code(path, name, text)}\n```"
 
 
-def code(path: str, name: str, text: str | None = None) -> str:
-    """A function of a file, or one paragraph of it.
+def code(path: str, name: str, text: str = "") -> str:
+    """A function of a file, or its one paragraph that contains ``text``.
 
     Raises:
         ValueError: there is no such function, or not exactly one such paragraph.
@@ -61,7 +51,7 @@ def code(path: str, name: str, text: str | None = None) -> str:
         kept = lines[node.lineno - 1 : docstring.lineno - 1]
         kept += lines[docstring.end_lineno : node.end_lineno]
     shown = textwrap.dedent("\n".join(kept))
-    if text is None:
+    if not text:
         return shown
     paragraphs = [p for p in shown.split("\n\n") if text in p]
     if len(paragraphs) != 1:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from numpyvae import VAE, Adam
 from numpyvae import functional as F
+from numpyvae.model import Reconstruction
 
 
 class Change(NamedTuple):
@@ -44,7 +45,7 @@ class DeliberateError:
     caught: tuple[str, ...]
     consistent: bool = False
     public: bool = False
-    reconstruction: str = "mse"
+    reconstruction: Reconstruction = "mse"
 
     @property
     def in_adam(self) -> bool:

@@ -1,0 +1,42 @@
+"""The parts of the pages that programs write. Each stands between two comments:
+
+    <!-- KIND: WHAT -->
+    ...
+    <!-- end -->
+
+The kinds are ``source``, written by sync.py, ``output``, by make_pictures.py, and ``generated``, by
+mistakes.py. What stands between the comments is replaced; the rest of a page is left as it is.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+PART = re.compile(r"^<!-- (\w+): ([^\n]*) -->\n(.*?)^<!-- end -->$", re.DOTALL | re.MULTILINE)
+
+
+def parts(page: str, kind: str) -> list[str]:
+    """What stands behind the colon, for every part of the page that is of this kind."""
+    return [what for found, what, _ in PART.findall(page) if found == kind]
+
+
+def filled(page: str, kind: str, text_of: Callable[[str], str]) -> str:
+    """The page with ``text_of(WHAT)`` in every part of this kind."""
+
+    def part(match: re.Match[str]) -> str:
+        found, what, _ = match.groups()
+        if found != kind:
+            return match[0]
+        return f"<!-- {kind}: {what} -->\n{text_of(what)}\n<!-- end -->"
+
+    return PART.sub(part, page)
+
+
+def fill(kind: str, text_of: Callable[[str], str]) -> None:
+    """Writes every page of docs/ in which a part of this kind has changed, and prints its path."""
+    for path in sorted(DOCS.glob("*.md")):
+        page = path.read_text()
+        if (new := filled(page, kind, text_of)) != page:
+            path.write_text(new)
+            print(path)
