@@ -185,11 +185,14 @@ def graph(path: Path) -> None:
     axes.text(x, y - 0.95, "eps", ha="center", va="center", fontsize=10, family="monospace")
     arrow(axes, [(x, y - 0.7), (x, y), (z - WIDTH / 2, y)], BLUE)
 
-    # The cross-entropy takes the logits, so its gradient passes the sigmoid by.
+    # The cross-entropy takes the logits, so its arrows pass the sigmoid by.
     side, outer = error + WIDTH / 2, error + WIDTH / 2 + 0.45
     top = BOXES["logits"][1]
-    arrow(axes, [(side, bottom), (outer, bottom), (outer, top), (side, top)], ORANGE, "--")
-    label(axes, outer + 0.12, BOXES["y"][1], "(B10) instead,\nif bce", ORANGE)
+    for apart, colour in ((-APART, BLUE), (APART, ORANGE)):
+        points = [(side, top - apart), (outer + apart, top - apart)]
+        points += [(outer + apart, bottom + apart), (side, bottom + apart)]
+        arrow(axes, points if colour == BLUE else points[::-1], colour, "--")
+    label(axes, outer + APART + 0.12, BOXES["y"][1], "instead, if bce:\n(B10)", ORANGE)
 
     (x, y, _), (loss, bottom, _) = BOXES["KL"], BOXES["loss"]
     down, up = x - APART, x + APART
