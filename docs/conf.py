@@ -1,8 +1,9 @@
 """How Sphinx builds the book: `sphinx-build -W docs OUT`, without a network.
 
-The pages are plain Markdown that also reads well where the repository is shown. Three things are
+The pages are plain Markdown that also reads well where the repository is shown. Four things are
 added here: formulas become MathML, which every browser draws by itself; the list of pages in
-index.md becomes the navigation; and every mention of an equation, such as (B7), becomes a link.
+index.md becomes the navigation; every mention of an equation, such as (B7), becomes a link; and
+every picture gets a dark twin for dark pages.
 """
 
 import re
@@ -13,14 +14,17 @@ from typing import Any
 
 from docutils import nodes
 from math_core import LatexToMathML
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+from dark import darkened  # noqa: E402
 
 project = "numpyvae"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]  # ```math, as GitHub and GitLab understand it
 myst_heading_anchors = 3
@@ -33,6 +37,9 @@ html_math_renderer = "mathml"
 html_static_path = ["static", str(files("ziamath") / "fonts/STIXTwoMath-Regular.ttf")]
 html_css_files = ["book.css"]
 
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 nitpick_ignore_regex = [("py:.*", ".*")]  # NumPy's, PyTorch's and Python's types have no page here
@@ -42,6 +49,7 @@ TAG = re.compile(r"\\tag\{(\w+)\}")
 PAGE_OF = {tag: page.stem for page in HERE.glob("*.md") for tag in TAG.findall(page.read_text())}
 ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[.*?\], ~?numpy\.dtype\[.*?\]\]")
 DTYPE = re.compile(r"dtype: [^=()]*")
+PNG = re.compile(r'<img ([^>]*src="[^"]*_images/[^"]*)\.png"([^>]*)>')
 MENTION = re.compile(r"\(([A-Z]\d+)\)")
 
 to_mathml = LatexToMathML()
@@ -89,6 +97,24 @@ def link_equations(app: Sphinx, doctree: nodes.document, page: str) -> None:
             text.parent.replace(text, [*new, nodes.Text(text[end:])])
 
 
+def show_dark_twins(
+    _app: Sphinx,
+    _page: str,
+    _template: str,
+    context: dict[str, Any],
+    _doctree: nodes.document | None,
+) -> None:
+    twins = r'<img class="only-light" \1.png"\2><img class="only-dark" \1-dark.png"\2>'
+    context["body"] = PNG.sub(twins, context.get("body", ""))
+
+
+def make_dark_twins(app: Sphinx, error: Exception | None) -> None:
+    pictures = [] if error else sorted((Path(app.outdir) / "_images").glob("*.png"))
+    for path in pictures:
+        if not path.stem.endswith("-dark"):
+            darkened(Image.open(path)).save(path.with_stem(f"{path.stem}-dark"), optimize=True)
+
+
 def short_types(*arguments: Any) -> tuple[str | None, str | None]:
     """NumPy's types have the same short names in signatures as in the source."""
     signature, returns = (text and ARRAY.sub("Array", text) for text in arguments[-2:])
@@ -100,4 +126,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", list_pages)
     app.connect("autodoc-process-signature", short_types)
     app.connect("doctree-resolved", link_equations)
+    app.connect("html-page-context", show_dark_twins)
+    app.connect("build-finished", make_dark_twins)
     return {"parallel_read_safe": True}
