@@ -15,7 +15,7 @@ def darkened(picture: Image.Image) -> Image.Image:
     pixels = np.asarray(picture.convert("RGB")).astype(np.int16)
     lightest, darkest = pixels.max(2, keepdims=True), pixels.min(2, keepdims=True)
     turned = pixels + 255 - lightest - darkest  # the hue stays, light and dark change places
-    dark = PAGE + turned * (BRIGHTEST - PAGE) / 255
+    dark = np.rint(PAGE + turned * ((BRIGHTEST - PAGE) / 255))
     return Image.fromarray(np.where(tiles(pixels)[..., None], pixels, dark).astype(np.uint8))
 
 
