@@ -1,33 +1,41 @@
-"""A picture for dark pages: dark where it was white, its hues kept, images in it left alone."""
+"""A picture for dark pages: dark where it was white, its hues kept, the images in it left alone."""
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from numpyvae.functional import Array
 
 PAGE = 19  # the grey of furo's dark page
 BRIGHTEST = 215  # what black becomes
-SMALLEST_TILE = 20  # pixels
+SMALLEST_IMAGE = 20  # pixels
 
 
 def darkened(picture: Image.Image) -> Image.Image:
     pixels = np.asarray(picture.convert("RGB")).astype(np.int16)
     lightest, darkest = pixels.max(2, keepdims=True), pixels.min(2, keepdims=True)
     turned = pixels + 255 - lightest - darkest  # the hue stays, light and dark change places
-    dark = np.rint(PAGE + turned * ((BRIGHTEST - PAGE) / 255))
-    return Image.fromarray(np.where(tiles(pixels)[..., None], pixels, dark).astype(np.uint8))
+    dark = np.rint(PAGE + turned * ((BRIGHTEST - PAGE) / 255)).astype(np.uint8)
+    keep_images(pixels, dark)
+    return Image.fromarray(dark)
 
 
-def tiles(pixels: Array) -> Array:
-    """Where the pixels (H, W, 3) belong to images: rectangles that are not white, and mostly dark.
+def keep_images(pixels: Array, dark: Array) -> None:
+    """Copies the images in a picture (H, W, 3) into its dark twin as they are.
 
-    Curves and letters fill their rectangles badly; panels with grid lines are mostly white.
+    White rows and columns cut the picture into rectangles, and these again into smaller ones. A
+    rectangle without any is an image if it is mostly dark; a panel with curves is mostly white.
     """
-    found = np.zeros(pixels.shape[:2], bool)
-    regions, _ = ndimage.label(ndimage.binary_fill_holes(pixels.min(2) < 255))
-    for number, place in enumerate(ndimage.find_objects(regions), 1):
-        inside = regions[place] == number
-        if min(inside.shape) >= SMALLEST_TILE and inside.mean() > 0.95:
-            found[place] |= pixels[place].mean() < 128
-    return found
+    ink = pixels.min(2) < 255
+    for rows in stretches(ink.any(1)):
+        for columns in stretches(ink[rows].any(0)):
+            part = pixels[rows, columns]
+            if part.shape != pixels.shape:
+                keep_images(part, dark[rows, columns])
+            elif min(part.shape[:2]) >= SMALLEST_IMAGE and part.mean() < 128:
+                dark[rows, columns] = part
+
+
+def stretches(ink: Array) -> list[slice]:
+    """Where a row of booleans is True without a gap."""
+    edges = np.flatnonzero(np.diff(np.pad(ink, 1).astype(np.int8)))
+    return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
