@@ -1,0 +1,27 @@
+"""What commands print, as the pages show it."""
+
+import make_pictures
+import pytest
+
+SMALL = "--hidden 4 4 --z-dim 2 --batch-size 500"
+
+
+def test_the_middle_of_a_long_training_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = make_pictures.output(f"numpyvae train --epochs 7 {SMALL}").splitlines()
+    epochs = [line.split()[0] for line in lines]
+    assert epochs[1:7] == ["1/7", "2/7", "3/7", "...", "6/7", "7/7"]
+    assert lines[-1].startswith("evolution.png")
+
+
+def test_a_command_that_fails_stops_everything(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="numpyvae sample nowhere failed with status 2"):
+        make_pictures.output("numpyvae sample nowhere")
+
+
+def test_both_programs_are_known(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = "--x-dim 6 --hidden 5 4 --z-dim 2"
+    printed = make_pictures.output(f"python -m reference_torch gradcheck {small}")
+    assert printed.endswith("All losses and gradients are right.")
