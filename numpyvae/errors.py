@@ -1,4 +1,17 @@
-"""The two ways in which a run can end early."""
+"""The two ways in which a run can end early, and messages that fit on a line."""
+
+LONGEST = 1000  # characters of a message
+
+
+def one_line(text: object) -> str:
+    """``text`` as a line for a terminal: nothing in it is obeyed, and too much of it is cut.
+
+    Messages quote names and contents of files, which may hold newlines and control sequences.
+    """
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    return line
 
 
 class InputError(ValueError):
@@ -7,6 +20,9 @@ class InputError(ValueError):
     Commands print the message and exit with status 2.
     """
 
+    def __init__(self, message: object) -> None:
+        super().__init__(one_line(message))
+
 
 class LossNotFiniteError(ArithmeticError):
-    """The loss became infinite or not a number, so training stopped."""
+    """The loss, or what training moves, became infinite or not a number, so training stopped."""

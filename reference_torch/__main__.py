@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from numpyvae.commands.arguments import Parser, add_commands, execute
+from numpyvae.commands.arguments import Parser, add_commands
+from numpyvae.commands.execute import execute
 
 try:
     from .grading import grade

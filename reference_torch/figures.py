@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from numpyvae.data.files import StrPath
-from numpyvae.figures.style import BLUE, DPI, GREEN, ORANGE, finish, save
+from numpyvae.figures.style import BLUE, DPI, GREEN, ORANGE, finish, in_our_style, save
 
 
+@in_our_style
 def side_by_side(ours: Sequence[float], theirs: Sequence[float], title: str, path: StrPath) -> None:
     """Draws the losses per image of NumPy's and PyTorch's steps, and below these the difference."""
     figure = Figure(figsize=(8, 6), dpi=DPI, layout="constrained")
@@ -30,6 +31,7 @@ def side_by_side(ours: Sequence[float], theirs: Sequence[float], title: str, pat
     save(figure, path)
 
 
+@in_our_style
 def growth(series: Mapping[str, Mapping[str, Mapping[str, float]]], path: StrPath) -> None:
     """Draws how long a step takes, by contender, against each size that grows.
 

@@ -1,14 +1,13 @@
 """Arguments that several commands share, and what is checked about them."""
 
 import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..data.dataset import Dataset
 from ..data.files import make_folder
-from ..errors import InputError, LossNotFiniteError
+from ..errors import InputError, one_line
 from ..training.config import Config
 from ..training.run import Run
 
@@ -66,7 +65,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
 
 
 class Paragraphs(argparse.HelpFormatter):
@@ -89,30 +88,6 @@ def add_commands(parser: Parser, commands: Mapping[str, Any]) -> None:
         )
         command.set_defaults(run=module.run, prog=command.prog)
         module.add_arguments(command)
-
-
-def execute(parser: Parser, arguments: Sequence[str] | None) -> int:
-    """Calls the chosen command's ``run``; a user's mistake becomes one line and status 2."""
-    given = vars(parser.parse_args(arguments))
-    run, prog = given.pop("run"), given.pop("prog")
-
-    def say(message: object) -> None:
-        print(f"{prog}: {message}", file=sys.stderr)
-
-    try:
-        return run(**given) or 0
-    except LossNotFiniteError as stop:
-        say(stop)
-        return 1
-    except (InputError, OSError) as error:
-        say(error)
-        return 2
-    except MemoryError:
-        say("not enough memory for models or images this large")
-        return 2
-    except KeyboardInterrupt as stop:
-        say(str(stop) or "interrupted")
-        return 130
 
 
 def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from . import evaluate, experiment, latent, train
-from .arguments import Parser, add_commands, execute
+from .arguments import Parser, add_commands
+from .execute import execute
 from .pictures import INTERPOLATE, RECONSTRUCT, SAMPLE, TRAVERSE
 
 COMMANDS = {

@@ -26,7 +26,7 @@ from .arguments import (
 )
 
 MOST_IMAGES = 10_000  # in one picture
-MOST_ROWS = 100
+MOST_ROWS = 100  # or columns
 
 
 class Picture(NamedTuple):
@@ -78,8 +78,9 @@ class Picture(NamedTuple):
 
 
 def draw_samples(run: Run, _: Dataset, n: int, seed: int, path: Path) -> None:
-    from ..figures.images import image_grid
+    from ..figures.images import check_grid, image_grid
 
+    check_grid(n, run.image_shape)  # before so many are decoded
     image_grid(run.vae.sample(n, Stream.NEW_IMAGES.generator(seed)), run.image_shape, path)
 
 
@@ -103,7 +104,7 @@ RECONSTRUCT = Picture(
     "draw test images, their reconstructions, and new samples",
     "Save a picture of test images above their reconstructions (decoded from the mean of\n"
     "q(z|x)), and of as many new samples.",
-    *("images", 10, MOST_IMAGES),
+    *("images", 10, MOST_ROWS),
     seed="the latent vectors",
     draw=draw_test_images,
 )

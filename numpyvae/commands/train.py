@@ -65,6 +65,8 @@ def run(
     except LossNotFiniteError as stop:
         raise LossNotFiniteError(f"{stop}; a smaller --lr may help") from None
     except KeyboardInterrupt as stop:
+        if not str(stop):  # so nothing is there to go on with
+            raise
         again = [*command.split(), "--out", str(out), "--resume"]
         again += ["--data-dir", data_dir] if data_dir else []
         raise KeyboardInterrupt(f"{stop}; go on with: {shlex.join(again)}") from None

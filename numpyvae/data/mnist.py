@@ -4,7 +4,6 @@ import gzip
 import math
 import os
 import struct
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,8 +12,8 @@ import numpy as np
 from ..errors import InputError
 from ..functional import Array
 from .dataset import Dataset
-from .files import StrPath
-from .npz import fill, reading
+from .files import StrPath, reading
+from .npz import fill
 
 # MNIST and Fashion-MNIST are each four files of these names
 IDX_FILES = (
@@ -30,8 +29,8 @@ MIRRORS = {
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ),
     "fashion-mnist": (
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     ),
 }
 MD5 = {  # of each file, compressed
@@ -47,6 +46,10 @@ MD5 = {  # of each file, compressed
         "bef4ecab320f06d8554ea6380940ec79",
         "bb300cfdad3c16e7a12a480ee83cd310",
     ),
+}
+SIZES = {  # of each file, compressed
+    "mnist": (9_912_422, 28_881, 1_648_877, 4_542),
+    "fashion-mnist": (26_421_880, 29_515, 4_422_102, 5_148),
 }
 TORCHVISION_FOLDER = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
 FIRST_TEST_LABELS = {
@@ -88,18 +91,20 @@ def _download(name: str) -> list[Path]:
 
     pooch.get_logger().setLevel("CRITICAL")
     folder = Path(pooch.os_cache("numpyvae")) / name
-    hashes = zip(IDX_FILES, MD5[name], strict=True)
-    return [_fetch(name, f"{file}.gz", f"md5:{md5}", folder) for file, md5 in hashes]
+    known = zip(IDX_FILES, MD5[name], SIZES[name], strict=True)
+    return [_fetch(name, f"{file}.gz", f"md5:{md5}", size, folder) for file, md5, size in known]
 
 
-def _fetch(name: str, file: str, known_hash: str, folder: Path) -> Path:
+def _fetch(name: str, file: str, known_hash: str, size: int, folder: Path) -> Path:
     import pooch
     from requests import RequestException
 
-    progressbar = sys.stderr.isatty()
+    def download(url: str, path: str, _: pooch.Pooch) -> None:
+        _download_file(url, path, size)
+
     for mirror in MIRRORS[name]:
         try:
-            path = pooch.retrieve(mirror + file, known_hash, file, folder, progressbar=progressbar)
+            path = pooch.retrieve(mirror + file, known_hash, file, folder, downloader=download)
             return Path(path)
         except (RequestException, ValueError):  # unreachable, or not the file it should be
             continue
@@ -110,6 +115,24 @@ def _fetch(name: str, file: str, known_hash: str, folder: Path) -> Path:
         f"cannot download {file} of {name} from {hosts}: put the four files into a folder "
         "given as --data-dir DIR or NUMPYVAE_DATA; --dataset digits needs no download"
     )
+
+
+def _download_file(url: str, path: str, size: int) -> None:
+    """Writes what ``url`` sends to ``path``, but no more than ``size`` bytes of it."""
+    import requests
+    from tqdm import tqdm
+
+    with (
+        requests.get(url, stream=True, timeout=30) as response,
+        open(path, "wb") as stream,
+        tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar,
+    ):
+        response.raise_for_status()
+        for chunk in response.iter_content(1 << 16):
+            stream.write(chunk)
+            bar.update(len(chunk))
+            if stream.tell() > size:
+                raise ValueError(f"it sends more than {size} bytes")
 
 
 def _read_images_and_labels(images_path: Path, labels_path: Path) -> tuple[Array, Array]:
@@ -124,7 +147,7 @@ def _read_idx(path: Path, item_shape: tuple[int, ...]) -> Array:
 
     http://yann.lecun.com/exdb/mnist/ describes the format. The data go straight into the array.
     """
-    with reading(path), gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+    with reading(path) as file, gzip.open(file) if path.suffix == ".gz" else file as stream:
         form = f">{2 + len(item_shape)}I"
         magic, count, *shape = struct.unpack(form, stream.read(struct.calcsize(form)))
         if magic != 0x0801 + len(item_shape) or tuple(shape) != item_shape:  # 08: uint8, 01: axes

@@ -1,31 +1,24 @@
 """Reading ``.npy`` and ``.npz`` files that may be damaged or hostile; writing ``.npz`` files whole.
 
-Nothing is unpickled, and no file makes us ask for more memory than its own size can account for.
+Nothing is unpickled, and no file makes us ask for much more memory than its own size.
 """
 
 import math
 import os
-import struct
 import warnings
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from .files import StrPath, replacing
+from .files import StrPath, reading, replacing, uninterrupted
 
 CHUNK = 1 << 20
-DAMAGE = (  # what Python's readers raise about the content of a file, beside OSError
-    *(ValueError, EOFError, OverflowError, RuntimeError, struct.error),
-    *(zlib.error, zipfile.BadZipFile),
-)
 DEFLATE_LIMIT = 1032  # deflate spends at least 2 bits on 258 bytes, so it shrinks no data further
+USUAL_LIMIT, UNUSUAL = 100, 128 << 20  # so many bytes must not be shrunk by more than this
 
 
 def read_npy(path: StrPath) -> NDArray[Any]:
@@ -34,17 +27,22 @@ def read_npy(path: StrPath) -> NDArray[Any]:
     Only numbers, booleans and text are read. Raises InputError, naming the file, where it is
     missing, damaged, of another kind, or larger or smaller than its header announces.
     """
-    with reading(path), open(path, "rb") as stream:
+    with reading(path) as stream:
         return _read_array(stream, os.fstat(stream.fileno()).st_size)
 
 
-def read_npz(path: StrPath) -> dict[str, NDArray[Any]]:
-    """Reads all arrays in a ``.npz`` file, by name; errors are those of ``read_npy``."""
+def read_npz(path: StrPath, compressed: bool = True) -> dict[str, NDArray[Any]]:
+    """Reads all arrays in a ``.npz`` file, by name; errors are those of ``read_npy``.
+
+    Files of ``write_npz`` are not ``compressed``, so their arrays cannot be larger than they are.
+    """
     arrays = {}
-    with reading(path), zipfile.ZipFile(path) as archive:
+    with reading(path) as file, zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        if sum(member.file_size for member in members) > DEFLATE_LIMIT * os.path.getsize(path):
-            raise ValueError("it announces more data than a file of its size can hold")
+        size = os.fstat(file.fileno()).st_size
+        most = min(DEFLATE_LIMIT * size, max(USUAL_LIMIT * size, UNUSUAL)) if compressed else size
+        if sum(member.file_size for member in members) > most:
+            raise ValueError("it announces more data than a file of its size should hold")
         for member in members:
             # np.savez writes no other kind; lzma's own header could demand gigabytes
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -62,23 +60,10 @@ def write_npz(path: StrPath, arrays: Mapping[str, NDArray[Any]]) -> None:
 
     The bytes depend on ``arrays`` only.
     """
-    with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+    with uninterrupted(), replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         for name, array in arrays.items():
             with archive.open(name + ".npy", "w", force_zip64=True) as member:
                 npy.write_array(member, np.asarray(array), allow_pickle=False)
-
-
-@contextmanager
-def reading(path: StrPath) -> Iterator[None]:
-    """Turns whatever goes wrong while a file is read into an InputError that names it."""
-    try:
-        yield
-    except DAMAGE as error:
-        raise InputError(f"cannot read {path}, damaged or of another kind: {error}") from error
-    except MemoryError as error:
-        raise InputError(f"cannot read {path}: it does not fit in memory") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def fill(buffer: NDArray[np.uint8], read: Callable[[int], bytes]) -> None:

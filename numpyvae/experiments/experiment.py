@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.dataset import Dataset, as_floats
-from ..data.files import StrPath, make_folder, write_text
+from ..data.files import StrPath, make_folder, reading, write_text
 from ..errors import InputError
 from ..evaluation.latent import reconstruct
 from ..evaluation.samples import Samples, held_out, measure_real, median_distance
@@ -186,10 +186,10 @@ def _open(experiment: str, config: Config, data: Dataset, out: StrPath) -> Path:
     settings = json.loads(json.dumps({"experiment": experiment, **asdict(config)}))
     path = folder / "experiment.json"
     if path.exists():
-        try:
-            old = dict(json.loads(path.read_bytes()))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{path} is damaged: {error}") from error
+        with reading(path) as stream:
+            old = json.load(stream)
+        if not isinstance(old, dict):
+            raise InputError(f"{path} is damaged: it does not hold settings by name")
         changed = [
             f"{k} {old.get(k)}, not {settings[k]}" for k in settings if old.get(k) != settings[k]
         ]

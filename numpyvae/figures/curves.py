@@ -11,12 +11,24 @@ from matplotlib.ticker import MaxNLocator
 
 from ..data.files import StrPath
 from ..functional import Array
-from .style import BLUE, DPI, FONT_SIZE, GREEN, GREY, ORANGE, finish, finish_panel, save
+from .style import (
+    BLUE,
+    DPI,
+    FONT_SIZE,
+    GREEN,
+    GREY,
+    ORANGE,
+    finish,
+    finish_panel,
+    in_our_style,
+    save,
+)
 
 TRAIN = {"color": BLUE, "linestyle": "--", "label": "training"}
 VALIDATION = {"color": ORANGE, "linestyle": "-", "label": "validation"}
 
 
+@in_our_style
 def loss_curves(history: Sequence[Mapping[str, float]], path: StrPath) -> None:
     """Draws the loss, its two terms and the article's health monitors, epoch by epoch.
 
@@ -46,6 +58,7 @@ def loss_curves(history: Sequence[Mapping[str, float]], path: StrPath) -> None:
     save(figure, path)
 
 
+@in_our_style
 def sweep(
     name: str,
     values: Sequence[float],

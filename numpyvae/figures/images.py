@@ -1,22 +1,38 @@
 """Pictures made of images: grids, rows, panels, exact to the pixel."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..data.files import StrPath, replacing
-from ..data.npz import reading
+from ..data.files import StrPath, reading, replacing
 from ..errors import InputError
 from ..functional import Array
-from .style import DPI, FONT_SIZE, TITLE_SIZE, save
+from .style import DPI, FONT_SIZE, TITLE_SIZE, in_our_style, save
 
 CELL = 84  # pixels: images are magnified by a whole factor up to about this size
 SMALL_CELL = 56  # the same, in pictures with many images
 SEPARATOR, SEPARATOR_GREY = 1, 96  # the line between two images: its width in pixels, its colour
+MOST_PIXELS, LONGEST_SIDE = 80_000_000, 65_000  # of a picture; matplotlib draws up to 65 535
+
+
+def check_grid(n: int, image_shape: tuple[int, int], columns: int = 8, size: int = CELL) -> None:
+    """Raises InputError where n images, so many in a row, make too large a picture."""
+    height, width = _cell(image_shape, size)
+    check_size(width * min(columns, n), height * -(-n // columns), f"{n} images of {image_shape}")
+
+
+def check_size(width: int, height: int, what: str) -> None:
+    if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
+        raise InputError(
+            f"{what} are a picture of {width} x {height} pixels, of which there may be "
+            f"{MOST_PIXELS:,} in all and {LONGEST_SIDE:,} on a side"
+        )
 
 
 def image_grid(
@@ -34,19 +50,20 @@ def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
     Where its last row is not full, the empty places count as images. Raises InputError where the
     file is missing, damaged or no such grid.
     """
-    with reading(path):
-        try:
-            with Image.open(path, formats=["PNG"]) as picture:
-                grid = np.asarray(picture)
-        except (SyntaxError, Image.DecompressionBombError) as error:  # Pillow's own for damage
-            raise ValueError(error) from error
     height, width = image_shape
-    factor = _magnification(image_shape)
-    cell = factor * height + SEPARATOR, factor * width + SEPARATOR
+    factor, cell = _magnification(image_shape, CELL), _cell(image_shape, CELL)
+    with reading(path) as stream:
+        try:
+            with warnings.catch_warnings(action="error"), Image.open(stream, formats=["PNG"]) as it:
+                rows, columns = it.height // cell[0], it.width // cell[1]
+                whole = (columns * cell[1] + SEPARATOR, rows * cell[0] + SEPARATOR)
+                if it.mode != "L" or it.size != whole or rows * columns == 0:
+                    raise ValueError(f"it is not a grid of images of {height} x {width} pixels")
+                check_size(*it.size, "the images in it")
+                grid = np.asarray(it)
+        except (SyntaxError, Image.DecompressionBombError, Warning) as error:  # Pillow's for damage
+            raise ValueError(error) from error
     inner = grid[:-SEPARATOR, :-SEPARATOR]
-    gray = grid.ndim == 2 and grid.dtype == np.uint8
-    if not gray or inner.size == 0 or inner.shape[0] % cell[0] or inner.shape[1] % cell[1]:
-        raise InputError(f"{path} is not a grid of images of {height} x {width} pixels")
     cells = inner.reshape(-1, cell[0], inner.shape[1] // cell[1], cell[1]).swapaxes(1, 2)
     return cells[:, :, SEPARATOR::factor, SEPARATOR::factor].reshape(-1, height * width)
 
@@ -57,16 +74,16 @@ def evolution(
     """Draws how the same latent vectors are decoded as training goes on, one row per epoch.
 
     ``grids`` maps epochs to files of ``image_grid``, each of the same latent vectors; the first
-    ``columns`` images of each are shown. Files that do not exist are left out. Of more than 10
-    epochs, the first, the last and some between are shown, closer together at the beginning,
-    where more happens.
+    ``columns`` images of each are shown. Of more than 10 epochs, the first, the last and some
+    between are shown, closer together at the beginning, where more happens. Files that are missing
+    or damaged are left out, and without any of them nothing is drawn.
     """
-    epochs = _spread([epoch for epoch in sorted(grids) if os.path.exists(grids[epoch])], 10)
-    if not epochs:
-        raise InputError(f"no sample grid is there to make {path} from")
-    rows = [
-        (f"epoch {epoch}", read_image_grid(grids[epoch], image_shape)[:columns]) for epoch in epochs
-    ]
+    rows = []
+    for epoch in _spread([epoch for epoch in sorted(grids) if os.path.exists(grids[epoch])], 10):
+        with suppress(InputError):
+            rows.append((f"epoch {epoch}", read_image_grid(grids[epoch], image_shape)[:columns]))
+    if not rows:
+        return
     title = "The same latent vectors, decoded after each epoch"
     image_rows([(title, rows)], image_shape, path)
 
@@ -87,6 +104,7 @@ def reconstructions(
     image_rows(blocks, image_shape, path)
 
 
+@in_our_style
 def image_rows(
     blocks: Sequence[tuple[str, Sequence[tuple[str, Array]]]],
     image_shape: tuple[int, int],
@@ -97,6 +115,8 @@ def image_rows(
 
     ``column_labels`` go below the last row, one under each image.
     """
+    columns = max(len(images) for _, rows in blocks for _, images in rows)
+    check_grid(sum(len(rows) for _, rows in blocks) * columns, image_shape, columns)
     tiled = [
         (title, [(label, _tile(images, image_shape, len(images))) for label, images in rows])
         for title, rows in blocks
@@ -124,6 +144,7 @@ def image_rows(
     save(figure, path)
 
 
+@in_our_style
 def image_panels(
     panels: Sequence[tuple[str, Array, int]],
     image_shape: tuple[int, int],
@@ -169,19 +190,21 @@ def _spread(items: Sequence[int], most: int) -> list[int]:
     return [items[place - 1] for place in places]
 
 
-def _magnification(image_shape: tuple[int, int], size: int = CELL) -> int:
+def _magnification(image_shape: tuple[int, int], size: int) -> int:
     return max(1, size // max(image_shape))
 
 
-def _tile(images: Array, image_shape: tuple[int, int], columns: int, size: int = CELL) -> Array:
-    """The images (N, D), magnified, in a grid of pixels (rows, columns), uint8, with lines between.
-
-    Each cell of the grid is an image with a line above it and one to its left.
-    """
-    pixels = _as_uint8(images, image_shape)
-    height, width = image_shape
+def _cell(image_shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """Height and width of an image in a grid, magnified, with a line above it and to its left."""
     factor = _magnification(image_shape, size)
-    cell = factor * height + SEPARATOR, factor * width + SEPARATOR
+    return factor * image_shape[0] + SEPARATOR, factor * image_shape[1] + SEPARATOR
+
+
+def _tile(images: Array, image_shape: tuple[int, int], columns: int, size: int = CELL) -> Array:
+    """The images (N, D), magnified, in a grid of pixels (height, width), uint8."""
+    pixels = _as_uint8(images, image_shape)
+    check_grid(len(images), image_shape, columns, size)
+    factor, cell = _magnification(image_shape, size), _cell(image_shape, size)
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)  # rounded up
     cells = np.full((rows * columns, *cell), SEPARATOR_GREY, np.uint8)

@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from ..data.files import StrPath
 from ..functional import Array
-from .style import BLUE, DPI, FONT_SIZE, finish_panel, save
+from .style import BLUE, DPI, FONT_SIZE, finish_panel, in_our_style, save
 
 # Ten classes: Paul Tol's "muted" colours, their pale grey made darker
 CLASS_COLOURS = (
@@ -19,6 +19,7 @@ CLASS_COLOURS = (
 )
 
 
+@in_our_style
 def latent_space(
     panels: Sequence[tuple[str, Array, Array | None]],
     path: StrPath,

@@ -1,5 +1,6 @@
 """The style of all pictures, and how they are saved."""
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -8,6 +9,9 @@ from ..data.files import StrPath, replacing
 
 # The style of all figures. The colours are Okabe and Ito's, chosen for colour-blind eyes too.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+in_our_style = matplotlib.rc_context(  # a decorator: matplotlib's defaults, not a matplotlibrc's
+    {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+)
 DPI = 100  # pixels per inch of a figure
 FONT_SIZE, TITLE_SIZE = 9, 11
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +25,11 @@ from ..errors import InputError
 from ..functional import Array
 from ..model import parameter_shapes
 from .config import Config
-from .run import COLUMNS, VECTORS, Run
+from .run import COLUMNS, LARGEST, VECTORS, Run
 
 FORMAT = "numpyvae checkpoint"
 VERSION = 1
+MOST_STEPS = 10**15
 CHECKPOINT = "checkpoint.npz"  # its name in a run folder
 
 
@@ -36,7 +38,9 @@ def save_checkpoint(path: StrPath, run: Run) -> None:
 
     Raises:
         InputError: the file cannot be written.
+        LossNotFiniteError: the run has broken down; it could not be loaded again.
     """
+    run.check_finite()
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -64,7 +68,7 @@ def load_checkpoint(path: StrPath) -> Run:
     path = Path(path)
     if path.is_dir():
         path = path / CHECKPOINT
-    arrays = read_npz(path)
+    arrays = read_npz(path, compressed=False)
     try:
         return _restore(arrays)
     except KeyError as error:
@@ -96,18 +100,36 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     run = Run.start(config, (height, width))
     for name, vector in run.vectors().items():
         vector[...] = arrays[name]
-    if type(header["adam_steps"]) is not int or header["adam_steps"] < 0:
+    if type(header["adam_steps"]) is not int or not 0 <= header["adam_steps"] <= MOST_STEPS:
         raise InputError(f"adam_steps is {header['adam_steps']!r}")
     run.adam.steps = header["adam_steps"]
+    _check_random_state(header["rng"])
     run.rng.bit_generator.state = header["rng"]
 
     rows = arrays["history"]
     if header["columns"] != list(COLUMNS) or rows.shape[1:] != (len(COLUMNS),):
         raise InputError(f"its history must have the columns {', '.join(COLUMNS)}")
-    if not np.isfinite(rows).all() or not np.array_equal(rows[:, 0], np.arange(len(rows)) + 1):
+    epochs = np.arange(len(rows)) + 1
+    if not (np.abs(rows) <= LARGEST).all() or not np.array_equal(rows[:, 0], epochs):
         raise InputError("its history must be finite numbers, one row per epoch")
     run.history = [
         {"epoch": epoch, **dict(zip(COLUMNS[1:], map(float, row[1:]), strict=True))}
         for epoch, row in enumerate(rows, 1)
     ]
     return run
+
+
+def _check_random_state(state: Mapping[str, Any]) -> None:
+    """PCG64 steps from s to a s + inc, which visits every state if inc is odd, and some if not.
+
+    From a state that it never leaves it would draw one number for ever, and a shuffle would wait
+    for another.
+    """
+    bits = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}
+    numbers = {**state, **state["state"]}
+    if (
+        state["bit_generator"] != "PCG64"
+        or any(type(numbers[k]) is not int or not 0 <= numbers[k] < 1 << bits[k] for k in bits)
+        or numbers["inc"] % 2 == 0
+    ):
+        raise InputError("its random state is none that its generator can reach")

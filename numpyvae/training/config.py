@@ -1,6 +1,5 @@
 """The settings of a training run."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
@@ -8,6 +7,7 @@ from typing import Any, Literal, get_args
 from ..errors import InputError
 from ..model import Reconstruction
 
+MOST, LARGEST = 10**6, 1e30  # of anything: beyond these, numbers overflow rather than mean much
 LrSchedule = Literal["constant", "cosine"]
 
 
@@ -56,14 +56,14 @@ class Config:
             raise InputError(f"hidden must be two sizes, got {self.hidden!r}")
         sizes = [("epochs", self.epochs), ("batch_size", self.batch_size), ("z_dim", self.z_dim)]
         for name, size in [*sizes, *(("hidden", size) for size in self.hidden)]:
-            if type(size) is not int or size < 1:
-                raise InputError(f"{name} must be a whole number of at least 1, got {size!r}")
+            if type(size) is not int or not 1 <= size <= MOST:
+                raise InputError(f"{name} must be a whole number from 1 to {MOST}, got {size!r}")
         if type(self.seed) is not int or self.seed < 0:
             raise InputError(f"seed must be a whole number of at least 0, got {self.seed!r}")
         for name in ("lr", "weight_decay", "beta"):
             value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < math.inf:
-                raise InputError(f"{name} must be a finite number of at least 0, got {value!r}")
+            if type(value) not in (int, float) or not 0 <= value <= LARGEST:
+                raise InputError(f"{name} must be a number from 0 to {LARGEST:g}, got {value!r}")
         for name, kind in (("reconstruction", Reconstruction), ("lr_schedule", LrSchedule)):
             if getattr(self, name) not in get_args(kind):
                 choices = " or ".join(get_args(kind))

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -10,7 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
-from ..data.files import StrPath, make_folder, write_text
+from ..data.files import (
+    StrPath,
+    locked,
+    make_folder,
+    make_subfolder,
+    uninterrupted,
+    write_text,
+)
 from ..errors import InputError
 from ..functional import Array
 from .chance import Stream
@@ -27,17 +36,22 @@ def new_folder(dataset: str) -> Path:
     return next(path for n in count(1) if not (path := Path("runs") / f"{name}-{n}").exists())
 
 
-def begin_run(run: Run, folder: Path) -> None:
-    """Makes the folder of a run before its first epoch.
+@contextmanager
+def begin_run(run: Run, folder: Path) -> Iterator[Run]:
+    """Makes the folder of ``run`` before its first epoch, and keeps it locked in the block.
 
     Raises:
-        InputError: it holds a run already, or cannot be made.
+        InputError: it holds a run already, another process writes to it, or it cannot be made.
     """
-    if (folder / CHECKPOINT).exists():
-        raise InputError(f"{folder} holds a run already: --resume goes on with it, or give another")
-    make_folder(folder / "samples")
-    save_checkpoint(folder / CHECKPOINT, run)
-    _write_texts(run, folder)
+    _check_pictures(run)
+    with locked(make_folder(folder)):
+        if (folder / CHECKPOINT).exists():
+            raise InputError(
+                f"{folder} holds a run already: --resume goes on with it, or give another"
+            )
+        make_subfolder(folder, "samples")
+        _write_state(run, folder)
+        yield run
 
 
 def open_run(folder: StrPath) -> Run:
@@ -46,34 +60,55 @@ def open_run(folder: StrPath) -> Run:
     Raises:
         InputError: there is none, or its checkpoint cannot be used.
     """
-    if not (Path(folder) / CHECKPOINT).exists():
-        raise InputError(f"there is no run in {folder} to resume: it has no {CHECKPOINT}")
+    _check_begun(folder)
     return load_checkpoint(folder)
 
 
-def resume_run(folder: Path, config: Config, data: Dataset) -> Run:
-    """The run in ``folder``, with the settings ``config``, which may give it more epochs.
+def _check_begun(folder: StrPath) -> None:
+    if not (Path(folder) / CHECKPOINT).exists():
+        raise InputError(f"there is no run in {folder} to resume: it has no {CHECKPOINT}")
+
+
+def _check_pictures(run: Run) -> None:
+    """Raises InputError where the images are too large for the pictures of a run.
+
+    It also imports what draws them, so that after Ctrl-C nothing half-imported is in the way.
+    """
+    from ..figures import curves  # noqa: F401
+    from ..figures.images import check_grid
+
+    check_grid(100, run.image_shape, columns=10)  # no picture shows more rows or columns
+
+
+@contextmanager
+def resume_run(folder: Path, config: Config, data: Dataset) -> Iterator[Run]:
+    """The run in ``folder``, locked in the block, with ``config``, which may give it more epochs.
 
     Raises:
-        InputError: there is none, or it contradicts ``config`` or ``data``.
+        InputError: there is none, it contradicts ``config`` or ``data``, or another process
+            writes to it.
     """
-    run = open_run(folder)
-    old, new = asdict(run.config), asdict(config)
-    if config.lr_schedule == "constant":  # then a run's epochs do not depend on their number
-        new["epochs"] = old["epochs"]
-    changed = [f"{name} {old[name]}, not {new[name]}" for name in old if old[name] != new[name]]
-    if changed:
-        raise InputError(f"the run in {folder} has {'; '.join(changed)}")
-    if config.epochs < len(run.history):
-        raise InputError(f"the run in {folder} has finished epoch {len(run.history)} already")
-    if data.image_shape != run.image_shape:
-        raise InputError(
-            f"the run in {folder} has images of {run.image_shape}, {data.name} {data.image_shape}"
-        )
-    run.config = config
-    make_folder(folder / "samples")
-    _write_texts(run, folder)
-    return run
+    _check_begun(folder)
+    with locked(make_folder(folder)):
+        run = open_run(folder)
+        old, new = asdict(run.config), asdict(config)
+        if config.lr_schedule == "constant":  # then a run's epochs do not depend on their number
+            new["epochs"] = old["epochs"]
+        changed = [f"{name} {old[name]}, not {new[name]}" for name in old if old[name] != new[name]]
+        if changed:
+            raise InputError(f"the run in {folder} has {'; '.join(changed)}")
+        if config.epochs < len(run.history):
+            raise InputError(f"the run in {folder} has finished epoch {len(run.history)} already")
+        if data.image_shape != run.image_shape:
+            raise InputError(
+                f"the run in {folder} has images of {run.image_shape}, {data.name} "
+                f"{data.image_shape}"
+            )
+        run.config = config
+        _check_pictures(run)
+        make_subfolder(folder, "samples")
+        _write_state(run, folder)
+        yield run
 
 
 def keep_run(run: Run, folder: Path) -> None:
@@ -82,12 +117,20 @@ def keep_run(run: Run, folder: Path) -> None:
 
     samples = run.vae.decode(sample_latents(run.config))
     image_grid(samples, run.image_shape, _samples_path(folder, len(run.history)))
-    save_checkpoint(folder / CHECKPOINT, run)
-    _write_texts(run, folder)
+    _write_state(run, folder)
+
+
+def _write_state(run: Run, folder: Path) -> None:
+    """Writes the checkpoint, and for people to read what it holds of settings and history.
+
+    A kill can leave the texts a step behind the checkpoint; ``resume_run`` writes them again.
+    """
+    with uninterrupted():
+        save_checkpoint(folder / CHECKPOINT, run)
+        _write_texts(run, folder)
 
 
 def _write_texts(run: Run, folder: Path) -> None:
-    """Writes what the checkpoint holds of settings and history again, for people to read."""
     write_text(folder / "config.json", json.dumps(asdict(run.config), indent=2) + "\n")
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from math import ceil, cos, isfinite, pi
 from pathlib import Path
 
@@ -49,33 +50,37 @@ def train(
     if config.dataset != data.name:  # a run remembers only the name, and reads the images by it
         raise InputError(f"the settings name the data set {config.dataset}, the data {data.name}")
     folder = None if out is None else Path(out)
+    kept: AbstractContextManager[Run]
     if folder is not None and resume:
-        run = resume_run(folder, config, data)
+        kept = resume_run(folder, config, data)
     else:
-        run = Run.start(config, data.image_shape)
-        if folder is not None:
-            begin_run(run, folder)
-    trainer = make_trainer(run, data)
-    steps = ceil(len(data.train_images) / config.batch_size)
-    try:
-        with Progress(run, steps, progress) as shown:
-            while len(run.history) < config.epochs:
-                run.history.append(_epoch(run, trainer, shown))
-                if folder is not None:
-                    keep_run(run, folder)
-                shown.epoch()
-    except (KeyboardInterrupt, LossNotFiniteError) as stop:
-        if folder is None:
-            raise
-        kept = load_checkpoint(folder)
-        draw_pictures(kept, data, folder)
-        epochs = len(kept.history)
-        raise type(stop)(
-            f"{str(stop) or 'interrupted'} in epoch {epochs + 1}; {folder} keeps the run as it was "
-            f"after epoch {epochs}"
-        ) from None
-    if folder is not None:
-        draw_pictures(run, data, folder)
+        new = Run.start(config, data.image_shape)
+        kept = nullcontext(new) if folder is None else begin_run(new, folder)
+    with kept as run:
+        trainer = make_trainer(run, data)
+        steps = ceil(len(data.train_images) / config.batch_size)
+        try:
+            with Progress(run, steps, progress) as shown:
+                while len(run.history) < config.epochs:
+                    run.history.append(_epoch(run, trainer, shown))
+                    run.check_finite()
+                    if folder is not None:
+                        keep_run(run, folder)
+                    shown.epoch()
+            if folder is not None:
+                draw_pictures(run, data, folder)
+        except (KeyboardInterrupt, LossNotFiniteError) as stop:
+            if folder is None:
+                raise
+            last = load_checkpoint(folder)
+            epochs = len(last.history)
+            where = "in" if epochs < config.epochs else "after"
+            with suppress(KeyboardInterrupt):  # pressed again, now at the pictures
+                draw_pictures(last, data, folder)
+            raise type(stop)(
+                f"{str(stop) or 'interrupted'} {where} epoch {min(epochs + 1, config.epochs)}; "
+                f"{folder} keeps the run as it was after epoch {epochs}"
+            ) from None
     return run
 
 

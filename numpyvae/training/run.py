@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import LossNotFiniteError
 from ..functional import Array
 from ..model import VAE
 from ..optim import Adam
@@ -17,6 +18,9 @@ COLUMNS = (
     *("val_loss", "val_reconstruction", "val_kl"),
     *("mean_of_means", "mean_of_log_vars", "seconds"),
 )
+
+
+LARGEST = 1e100  # number in a history: no loss of finite numbers can be larger
 
 
 @dataclass(repr=False)
@@ -55,3 +59,14 @@ class Run:
         """The arrays that a training step changes: the parameters and Adam's sums, each flat."""
         values = (self.vae.parameters.flat, self.adam.gradient_sum, self.adam.square_sum)
         return dict(zip(VECTORS, values, strict=True))
+
+    def check_finite(self) -> None:
+        """Raises LossNotFiniteError where the run has broken down.
+
+        Adam's sum of squares can overflow while the loss is still finite: its steps are 0 then.
+        """
+        for name, vector in self.vectors().items():
+            if not np.isfinite(vector).all():
+                raise LossNotFiniteError(f"{name} is not finite")
+        if any(not abs(value) <= LARGEST for row in self.history for value in row.values()):
+            raise LossNotFiniteError("the history is not finite")

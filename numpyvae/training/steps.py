@@ -103,7 +103,7 @@ def visits(
 
     Both lie in buffers that the next minibatch overwrites. All chance comes from ``rng``.
     """
-    noise = np.zeros((config.batch_size, config.z_dim), np.float32)
+    noise = np.zeros((min(config.batch_size, len(images)), config.z_dim), np.float32)
     for x in minibatches(images, config.batch_size, np.float32, rng if shuffled else None):
         if config.binarize:
             np.less(rng.random(x.shape, np.float32), x, out=x)

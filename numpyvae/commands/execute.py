@@ -1,0 +1,71 @@
+"""A command from its first line to its last: whatever ends it early is one line and a status."""
+
+import io
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+
+from ..errors import InputError, LossNotFiniteError, one_line
+from .arguments import Parser
+
+
+def execute(parser: Parser, arguments: Sequence[str] | None) -> int:
+    """Calls the chosen command's ``run`` and returns the exit status.
+
+    0 is well done, 1 a training that broke down, 2 a user's mistake, 130 Ctrl-C, 141 an output
+    that nobody reads any more. Without ``arguments`` those of the process are taken, and with them
+    its streams, signals and warnings; a caller from Python keeps its own.
+    """
+    alone = arguments is None
+    if alone:
+        _begin_process()
+    status, message, prog = 0, "", parser.prog
+    try:
+        given = vars(parser.parse_args(arguments))
+        run, prog = given.pop("run"), given.pop("prog")
+        status = run(**given) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:  # `numpyvae train | head`: no message is wanted
+        status = 141
+    except LossNotFiniteError as stop:
+        status, message = 1, str(stop)
+    except (InputError, OSError) as error:
+        status, message = 2, str(error)
+    except MemoryError:
+        status, message = 2, "not enough memory for models or images this large"
+    except KeyboardInterrupt as stop:
+        status, message = 130, str(stop) or "interrupted"
+    if alone:
+        _end_process()
+    if message:
+        with suppress(OSError):
+            print(f"{prog}: {one_line(message)}", file=sys.stderr)
+    return status
+
+
+def _begin_process() -> None:
+    """Gives closed streams a place to write to, all streams a way to write any text."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # else the next file, a checkpoint perhaps, would be taken for standard error
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+
+
+def _end_process() -> None:
+    """Nothing is left to interrupt, and what nobody reads is not complained about at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
