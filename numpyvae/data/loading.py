@@ -54,9 +54,11 @@ def load_dataset(
         data = load_mnist(str(name), data_dir or os.environ.get("NUMPYVAE_DATA"))
     else:
         data = _load_own(Path(name), data_dir, image_size)
-    if image_size not in (None, data.image_shape):
-        height, width = data.image_shape
-        raise InputError(f"{name} has images of {height} x {width}: only pictures are scaled")
+    if image_size is not None and image_size != data.image_shape:
+        has, wanted = ("{} x {}".format(*size) for size in (data.image_shape, image_size))
+        raise InputError(
+            f"{name} has images of {has} pixels, not {wanted}, and only pictures are scaled"
+        )
     return data
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +28,7 @@ LAYOUTS = (
 def load_file(path: Path, name: str) -> Dataset:
     """Images in a .npy or .npz file."""
     arrays = read_npz(path) if path.suffix == ".npz" else {"images": _read_or_map(path)}
-    try:
-        return Dataset.from_arrays(*_in_order(arrays), name=name, copy=False)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    return _dataset(path, name, _in_order(path, arrays))
 
 
 def load_folder(path: Path, name: str, image_size: tuple[int, int] | None) -> Dataset:
@@ -41,14 +39,20 @@ def load_folder(path: Path, name: str, image_size: tuple[int, int] | None) -> Da
     found = [_list_pictures(part) for part in parts]
     size = image_size or _common_size([file for files, _ in found for file in files], path)
     names = sorted({label for _, labels in found for label in labels})
-    arrays: list[Array | None] = []
+    arrays = []
     for files, labels in found:
         images = np.empty((len(files), *size), np.uint8)
         for image, file in zip(images, files, strict=True):
             image[...] = _read_picture(file, size)
-        arrays += [images, np.array([names.index(label) for label in labels]) if all(names) else None]
+        numbers = [names.index(label) for label in labels] if all(names) else None
+        arrays += [images, numbers]
+    return _dataset(path, name, arrays)
+
+
+def _dataset(path: Path, name: str, arrays: Sequence[Any]) -> Dataset:
+    """Of images and labels, and of test images and labels where there are any."""
     try:
-        return Dataset.from_arrays(*arrays, name=name, copy=False)  # type: ignore[arg-type,misc]
+        return Dataset.from_arrays(*arrays, name=name, copy=False)  # type: ignore[misc]
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -62,7 +66,7 @@ def _read_or_map(path: Path) -> Array:
     return read_npy(path)
 
 
-def _in_order(arrays: Mapping[str, Array]) -> list[Array | None]:
+def _in_order(path: Path, arrays: Mapping[str, Array]) -> list[Array | None]:
     """The arrays of a file as ``Dataset.from_arrays`` takes them."""
     if len(arrays) == 1:
         return list(arrays.values())
@@ -70,7 +74,7 @@ def _in_order(arrays: Mapping[str, Array]) -> list[Array | None]:
         if layout[0] in arrays:
             return [arrays.get(name) for name in layout]
     raise InputError(
-        f"it needs an array named images or x_train, and has {', '.join(arrays) or 'none'}"
+        f"{path} needs an array named images or x_train; it has {', '.join(arrays) or 'none'}"
     )
 
 

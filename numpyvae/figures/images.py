@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ..data.files import StrPath, replacing
 from ..data.npz import reading
 from ..errors import InputError
 from ..functional import Array
-from .style import DPI, FONT_SIZE, TITLE_SIZE, save
+from .style import DPI, FONT_SIZE, TITLE_SIZE, Picture, save
 
 CELL = 84  # pixels: images are magnified by a whole factor up to about this size
 SMALL_CELL = 56  # the same, in pictures with many images
@@ -20,12 +20,14 @@ SEPARATOR, SEPARATOR_GREY = 1, 96  # the line between two images: its width in p
 
 
 def image_grid(
-    images: Array, image_shape: tuple[int, int], path: StrPath, columns: int = 8
-) -> None:
+    images: Array, image_shape: tuple[int, int], path: StrPath | None = None, columns: int = 8
+) -> Image.Image:
     """Draws images (N, D) row by row, exact to the pixel: ``read_image_grid`` gets them back."""
     grid = Image.fromarray(_tile(images, image_shape, columns))
-    with replacing(path) as stream:
-        grid.save(stream, format="png")
+    if path is not None:
+        with replacing(path) as stream:
+            grid.save(stream, format="png")
+    return grid
 
 
 def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
@@ -53,7 +55,7 @@ def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
 
 def evolution(
     grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
-) -> None:
+) -> Figure:
     """Draws how the same latent vectors are decoded as training goes on, one row per epoch.
 
     ``grids`` maps epochs to files of ``image_grid``, each of the same latent vectors; the first
@@ -68,7 +70,28 @@ def evolution(
         (f"epoch {epoch}", read_image_grid(grids[epoch], image_shape)[:columns]) for epoch in epochs
     ]
     title = "The same latent vectors, decoded after each epoch"
-    image_rows([(title, rows)], image_shape, path)
+    return image_rows([(title, rows)], image_shape, path)
+
+
+def evolution_gif(
+    grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
+) -> None:
+    """Draws the same as a film: the first four rows of each grid, a frame per epoch."""
+    frames = []
+    epochs = _spread([epoch for epoch in sorted(grids) if os.path.exists(grids[epoch])], 40)
+    for epoch in epochs:
+        images = read_image_grid(grids[epoch], image_shape)[: 4 * columns] // 16 * 17  # 16 greys
+        grid = np.pad(_tile(images, image_shape, columns, SMALL_CELL), [(16, 0), (0, 0)])
+        frame = Image.fromarray(grid)
+        ImageDraw.Draw(frame).text((4, 2), f"epoch {epoch}", fill=255)
+        frames.append(frame)
+    if not frames:
+        raise InputError(f"no sample grid is there to make {path} from")
+    lasts = [200] * (len(frames) - 1) + [2000]  # ms; the end stays longer
+    with replacing(path) as stream:
+        frames[0].save(
+            stream, "gif", save_all=True, append_images=frames[1:], duration=lasts, loop=0
+        )
 
 
 def reconstructions(
@@ -76,23 +99,23 @@ def reconstructions(
     reconstructed: Array,
     samples: Array,
     image_shape: tuple[int, int],
-    path: StrPath,
-) -> None:
+    path: StrPath | None = None,
+) -> Figure:
     """Draws originals (N, D) above their reconstructions (N, D), and below these samples (M, D)."""
     pairs = [("original", originals), ("reconstruction", reconstructed)]
     blocks = [
         ("Test images and their reconstructions", pairs),
         ("New images, decoded from samples of the prior N(0, I)", [("sample", samples)]),
     ]
-    image_rows(blocks, image_shape, path)
+    return image_rows(blocks, image_shape, path)
 
 
 def image_rows(
     blocks: Sequence[tuple[str, Sequence[tuple[str, Array]]]],
     image_shape: tuple[int, int],
-    path: StrPath,
+    path: StrPath | None = None,
     column_labels: Sequence[str] = (),
-) -> None:
+) -> Figure:
     """Draws blocks, each a title above its rows, each row a label beside its images (N, D).
 
     ``column_labels`` go below the last row, one under each image.
@@ -108,7 +131,7 @@ def image_rows(
     height = title_height * len(tiled) + sum(len(strip) for strip in strips) + bottom
 
     # Pixel by pixel, without axes, so that no image is resampled.
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    figure = Picture(figsize=(width / DPI, height / DPI), dpi=DPI)
     y = height
     for title, rows in tiled:
         y -= title_height
@@ -121,16 +144,16 @@ def image_rows(
     for i, label in enumerate(column_labels):
         x = (label_width + (i + 0.5) * strips[-1].shape[1] / len(column_labels)) / width
         figure.text(x, (y - 8) / height, label, fontsize=FONT_SIZE, ha="center", va="top")
-    save(figure, path)
+    return save(figure, path)
 
 
 def image_panels(
     panels: Sequence[tuple[str, Array, int]],
     image_shape: tuple[int, int],
-    path: StrPath,
+    path: StrPath | None = None,
     xlabel: str = "",
     ylabel: str = "",
-) -> None:
+) -> Figure:
     """Draws grids of images side by side: each panel is (title, images (N, D), columns).
 
     The axis labels, where there are any, stand below and to the left of every panel.
@@ -144,7 +167,7 @@ def image_panels(
     top, bottom, gap = 50, 34 if xlabel else 16, 40 if ylabel else 20
     width = sum(widths) + gap * len(panels) + 20
     height = top + max(map(len, grids)) + bottom
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    figure = Picture(figsize=(width / DPI, height / DPI), dpi=DPI)
 
     def write(x: float, y: float, text: str, **style: Any) -> None:
         figure.text(x / width, y / height, text, **style)
@@ -158,7 +181,7 @@ def image_panels(
         write(x + grid.shape[1] / 2, y - 16, xlabel, **small)
         write(x - 16, y + len(grid) / 2, ylabel, rotation=90, **small)
         x += panel_width + gap
-    save(figure, path)
+    return save(figure, path)
 
 
 def _spread(items: Sequence[int], most: int) -> list[int]:

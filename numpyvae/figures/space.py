@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from ..data.files import StrPath
 from ..functional import Array
-from .style import BLUE, DPI, FONT_SIZE, finish_panel, save
+from .style import BLUE, DPI, FONT_SIZE, Picture, finish_panel, save
 
 # Ten classes: Paul Tol's "muted" colours, their pale grey made darker
 CLASS_COLOURS = (
@@ -21,15 +21,15 @@ CLASS_COLOURS = (
 
 def latent_space(
     panels: Sequence[tuple[str, Array, Array | None]],
-    path: StrPath,
+    path: StrPath | None = None,
     axis_labels: tuple[str, str] = ("$z_1$", "$z_2$"),
-) -> None:
+) -> Figure:
     """Draws where images lie in latent spaces, side by side, with the circles of the prior N(0, I).
 
     Each panel is (title, points (N, 2), labels (N,) or None). With labels, points are coloured by
     class, and every class is named at the median of its points.
     """
-    figure = Figure(figsize=(5.6 * len(panels) + 1.2, 5.4), dpi=DPI, layout="constrained")
+    figure = Picture(figsize=(5.6 * len(panels) + 1.2, 5.4), dpi=DPI, layout="constrained")
     handles: dict[str, Line2D] = {}
     for axes, (title, points, labels) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
@@ -59,4 +59,4 @@ def latent_space(
             list(handles.values()), list(handles), loc="outside right center",
             fontsize=FONT_SIZE, frameon=False,
         )  # fmt: skip
-    save(figure, path)
+    return save(figure, path)

@@ -3,7 +3,7 @@
 The file holds
 
     header         JSON text: format, version, configuration, image shape, random state,
-                   number of Adam steps, columns of the history
+                   number of Adam steps, columns of the history, folder of the data
     parameters     all parameters, one after the other, in the order of ``VAE.parameters``
     gradient_sum   Adam's two sums, in the same order
     square_sum
@@ -27,7 +27,7 @@ from .config import Config
 from .run import COLUMNS, VECTORS, Run
 
 FORMAT = "numpyvae checkpoint"
-VERSION = 1
+VERSION = 2
 CHECKPOINT = "checkpoint.npz"  # its name in a run folder
 
 
@@ -45,6 +45,7 @@ def save_checkpoint(path: StrPath, run: Run) -> None:
         "rng": run.rng.bit_generator.state,
         "adam_steps": run.adam.steps,
         "columns": COLUMNS,
+        "data_dir": run.data_dir,
     }
     rows = [[row[column] for column in COLUMNS] for row in run.history]
     arrays = {
@@ -100,6 +101,9 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
         raise InputError(f"adam_steps is {header['adam_steps']!r}")
     run.adam.steps = header["adam_steps"]
     run.rng.bit_generator.state = header["rng"]
+    run.data_dir = header["data_dir"]
+    if not isinstance(run.data_dir, str | None):
+        raise InputError(f"its data_dir is {run.data_dir!r}")
 
     rows = arrays["history"]
     if header["columns"] != list(COLUMNS) or rows.shape[1:] != (len(COLUMNS),):

@@ -82,7 +82,7 @@ class Config:
         object.__setattr__(self, name, value)
 
     @classmethod
-    def from_json(cls, settings: Mapping[str, Any]) -> "Config":
+    def from_json(cls, settings: Mapping[str, Any]) -> Config:
         """The configuration that ``dataclasses.asdict`` turned into ``settings``, through JSON.
 
         Raises:
