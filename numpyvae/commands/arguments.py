@@ -77,14 +77,14 @@ class Parser(argparse.ArgumentParser):
         """Complains about unknown flags itself, where its subcommand knows them best."""
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"there is no {unknown[0]}{self._did_you_mean(unknown[0])}")
+            self.error(f"unknown argument {unknown[0]}{self._did_you_mean(unknown[0])}")
         return namespace, []
 
     def _did_you_mean(self, flag: str) -> str:
         close = get_close_matches(
             flag.partition("=")[0].replace("_", "-"), self._option_string_actions, 1
         )
-        return f": did you mean {close[0]}?" if close else ""
+        return f" (did you mean {close[0]}?)" if close else ""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -165,6 +165,19 @@ def add_data_arguments(parser: argparse.ArgumentParser, what: str = "the images"
         help="where the data set's files lie (default for mnist and fashion-mnist: $NUMPYVAE_DATA, "
         "else they are downloaded once)",
     )
+
+
+def add_image_size_argument(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument("--image-size", type=int, nargs=2, metavar=("H", "W"), help=help)
+
+
+def size_of(image_size: Sequence[int] | None) -> tuple[int, int] | None:
+    """The value of --image-size."""
+    if image_size is None:
+        return None
+    if min(image_size) < 1:
+        raise InputError(f"--image-size must be at least 1 1, got {image_size[0]} {image_size[1]}")
+    return image_size[0], image_size[1]
 
 
 def add_threads_argument(parser: argparse.ArgumentParser) -> None:

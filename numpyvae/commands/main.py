@@ -6,6 +6,7 @@ from .. import __version__
 from . import evaluate, experiment, latent, sample, train
 from .arguments import Parser, add_commands, execute
 from .pictures import INTERPOLATE, RECONSTRUCT, TRAVERSE
+from .weights import EXPORT, IMPORT
 
 COMMANDS = {
     "train": train,
@@ -16,6 +17,8 @@ COMMANDS = {
     "latent": latent,
     "interpolate": INTERPOLATE,
     "traverse": TRAVERSE,
+    "export": EXPORT,
+    "import": IMPORT,
 }
 
 

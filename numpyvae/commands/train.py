@@ -18,11 +18,13 @@ from ..training.steps import Trainer, numpy_trainer
 from .arguments import (
     SETTINGS,
     add_data_arguments,
+    add_image_size_argument,
     add_quiet_argument,
     add_settings,
     add_threads_argument,
     limited,
     load_data,
+    size_of,
 )
 
 HELP = "train a VAE and keep it, its history and pictures in a run folder"
@@ -35,12 +37,8 @@ the embedded handwritten digits, in about ten seconds.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_data_arguments(parser)
-    add(
-        "--image-size",
-        type=int,
-        nargs=2,
-        metavar=("H", "W"),
-        help="scale the pictures of a folder to so many pixels, cropping what hangs over",
+    add_image_size_argument(
+        parser, "scale the pictures of a folder to so many pixels, cropping what hangs over"
     )
     add_settings(parser, *SETTINGS)
     add("--autoencoder", action="store_true", help="a plain autoencoder instead: no noise, beta 0")
@@ -86,10 +84,7 @@ def run(
             print(f"The run has all its {done} epochs; --epochs {2 * done} would go on with it.")
     else:
         config = Config(**settings)
-        if image_size is not None and min(image_size) < 1:
-            raise InputError("--image-size must be two numbers of at least 1")
-        size = None if image_size is None else (image_size[0], image_size[1])
-        data = load_dataset(config.dataset, data_dir, size)
+        data = load_dataset(config.dataset, data_dir, size_of(image_size))
     out = out or new_folder(config.dataset)
     try:
         with limited(threads):
@@ -104,7 +99,7 @@ def run(
         print(out)
     else:
         print(f"The run is in {out}: checkpoint.npz, history.csv, config.json, loss.png,")
-        print("evolution.png, reconstructions.png, and a picture per epoch in samples.")
+        print("reconstructions.png, evolution.png and .gif, and a picture per epoch in samples.")
 
 
 def _check_goes_on(run: Run, config: Config, settings: Mapping[str, Any]) -> None:

@@ -72,9 +72,12 @@ def quantile_grid(n: int) -> Array:
     Their coordinates are the quantiles 0.5/n, 1.5/n, ... of N(0, 1), so each stands for an equal
     share of the prior. The first unit grows to the right, the second upwards.
     """
-    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], np.float32)
-    z1, z2 = np.meshgrid(quantiles, quantiles[::-1])
+    z1, z2 = np.meshgrid(_quantiles(n), _quantiles(n)[::-1])
     return np.column_stack([z1.ravel(), z2.ravel()])
+
+
+def _quantiles(n: int) -> Array:
+    return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], np.float32)
 
 
 def interpolate(vae: VAE, start: Array, end: Array, steps: int) -> Array:
@@ -147,7 +150,8 @@ def draw_manifold(runs: Run | Sequence[Run], path: StrPath | None = None, n: int
         (f"Decoded at the prior's quantiles\n{describe(run)}", run.vae.decode(quantile_grid(n)), n)
         for run in runs
     ]
-    return image_panels(panels, runs[0].image_shape, path, "$z_1$  →", "$z_2$  →")
+    ticks = [f"{value:.1f}".replace("-", "−") for value in _quantiles(n)]
+    return image_panels(panels, runs[0].image_shape, path, "$z_1$", "$z_2$", ticks)
 
 
 def draw_interpolation(

@@ -153,10 +153,12 @@ def image_panels(
     path: StrPath | None = None,
     xlabel: str = "",
     ylabel: str = "",
+    ticks: Sequence[str] = (),
 ) -> Figure:
     """Draws grids of images side by side: each panel is (title, images (N, D), columns).
 
-    The axis labels, where there are any, stand below and to the left of every panel.
+    The axis labels, where there are any, stand below and to the left of every panel, and so do
+    ticks, one for each column from the left and the same for each row from below.
     """
     grids = [_tile(images, image_shape, columns, SMALL_CELL) for _, images, columns in panels]
     titles = [title for title, _, _ in panels]
@@ -164,7 +166,8 @@ def image_panels(
         max(grid.shape[1], *(8 * len(line) for line in title.splitlines()))
         for title, grid in zip(titles, grids, strict=True)
     ]
-    top, bottom, gap = 50, 34 if xlabel else 16, 40 if ylabel else 20
+    room = 24 if ticks else 0
+    top, bottom, gap = 50, room + (34 if xlabel else 16), 2 * room + (40 if ylabel else 20)
     width = sum(widths) + gap * len(panels) + 20
     height = top + max(map(len, grids)) + bottom
     figure = Picture(figsize=(width / DPI, height / DPI), dpi=DPI)
@@ -178,8 +181,12 @@ def image_panels(
         y = height - top - len(grid)
         _paste(figure, grid, x, y)
         write(x, height - top + 10, title, fontsize=TITLE_SIZE)
-        write(x + grid.shape[1] / 2, y - 16, xlabel, **small)
-        write(x - 16, y + len(grid) / 2, ylabel, rotation=90, **small)
+        write(x + grid.shape[1] / 2, y - 16 - room, xlabel, **small)
+        write(x - 16 - room, y + len(grid) / 2, ylabel, rotation=90, **small)
+        for i, tick in enumerate(ticks):
+            place = (i + 0.5) * grid.shape[1] / len(ticks)
+            write(x + place, y - 12, tick, **small)
+            write(x - 6, y + place * len(grid) / grid.shape[1], tick, **small | {"ha": "right"})
         x += panel_width + gap
     return save(figure, path)
 

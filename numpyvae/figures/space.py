@@ -27,7 +27,8 @@ def latent_space(
     """Draws where images lie in latent spaces, side by side, with the circles of the prior N(0, I).
 
     Each panel is (title, points (N, 2), labels (N,) or None). With labels, points are coloured by
-    class, and every class is named at the median of its points.
+    class, and every class is named at the median of its points, or beside it where two would
+    cover each other.
     """
     figure = Picture(figsize=(5.6 * len(panels) + 1.2, 5.4), dpi=DPI, layout="constrained")
     handles: dict[str, Line2D] = {}
@@ -40,11 +41,12 @@ def latent_space(
         for i, label in enumerate(classes):
             colours[labels == label] = CLASS_COLOURS[i % len(CLASS_COLOURS)]
         axes.scatter(*points.T, size, colours, alpha=0.8, linewidths=0)
-        for i, label in enumerate(classes):
+        medians = [np.median(points[labels == label], axis=0) for label in classes]
+        places = _apart(medians, 0.06 * max(6, np.ptp(points, axis=0).max()))
+        for i, (label, (x, y)) in enumerate(zip(classes, places, strict=True)):
             colour = CLASS_COLOURS[i % len(CLASS_COLOURS)]
             handles[str(label)] = Line2D([], [], color=colour, marker="o", linestyle="")
             outline = [withStroke(linewidth=3, foreground="white")]
-            x, y = np.median(points[labels == label], axis=0)
             axes.text(
                 x, y, str(label), color=colour, fontsize=15, fontweight="bold", ha="center",
                 va="center", path_effects=outline,
@@ -60,3 +62,17 @@ def latent_space(
             fontsize=FONT_SIZE, frameon=False,
         )  # fmt: skip
     return save(figure, path)
+
+
+def _apart(places: Sequence[Array], distance: float) -> Array:
+    """The places (K, 2), those that are nearer to each other than ``distance`` pushed apart."""
+    moved = np.array(places, np.float64).reshape(-1, 2)
+    moved += 1e-6 * distance * np.arange(len(moved))[:, None]  # none on top of another
+    for _ in range(100):
+        between = moved[:, None] - moved
+        lengths = np.linalg.norm(between, axis=2) + np.eye(len(moved)) * 2 * distance
+        missing = np.maximum(0, distance - lengths)
+        if not missing.any():
+            break
+        moved += 0.5 * np.sum(between * (missing / lengths)[:, :, None], axis=1)
+    return moved

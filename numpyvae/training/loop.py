@@ -74,7 +74,7 @@ def train(
     run.data_dir = data.data_dir
     trainer = make_trainer(run, data)
     try:
-        with Progress(run, data, folder, progress) as shown:
+        with Progress(run, data, folder, progress and len(run.history) < config.epochs) as shown:
             while len(run.history) < config.epochs:
                 run.history.append(_epoch(run, trainer, shown))
                 if folder is not None:
