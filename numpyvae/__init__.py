@@ -20,15 +20,26 @@ from .data.dataset import Dataset, as_floats
 from .data.loading import load_dataset
 from .errors import InputError, LossNotFiniteError
 from .evaluation.evaluate import Evaluation, evaluate
-from .evaluation.latent import interpolate, reconstruct, traverse
+from .evaluation.latent import (
+    draw_interpolation,
+    draw_latent_space,
+    draw_manifold,
+    draw_traversal,
+    interpolate,
+    reconstruct,
+    sample_label,
+    traverse,
+)
 from .evaluation.likelihood import encode
 from .flat import FlatArrays
 from .model import VAE, Loss
 from .optim import Adam
 from .training.checkpoint import load_checkpoint, save_checkpoint
 from .training.config import Config
+from .training.folder import draw_loss, draw_reconstructions, draw_samples
 from .training.loop import train
 from .training.run import Run
+from .training.weights import load_weights, save_weights
 
 __version__ = "0.1.0"
 __all__ = [
@@ -43,14 +54,24 @@ __all__ = [
     "LossNotFiniteError",
     "Run",
     "as_floats",
+    "draw_interpolation",
+    "draw_latent_space",
+    "draw_loss",
+    "draw_manifold",
+    "draw_reconstructions",
+    "draw_samples",
+    "draw_traversal",
     "encode",
     "evaluate",
     "functional",
     "interpolate",
     "load_checkpoint",
     "load_dataset",
+    "load_weights",
     "reconstruct",
+    "sample_label",
     "save_checkpoint",
+    "save_weights",
     "train",
     "traverse",
 ]

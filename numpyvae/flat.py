@@ -1,5 +1,7 @@
 """One contiguous vector, seen as many named arrays."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from math import prod
 
@@ -18,13 +20,25 @@ class FlatArrays(Mapping[str, Array]):
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: DTypeLike) -> None:
-        sizes = [prod(shape) for shape in shapes.values()]
-        self.flat: Array = np.zeros(sum(sizes), dtype)
-        pieces = np.split(self.flat, np.cumsum(sizes)[:-1])
+        size = sum(prod(shape) for shape in shapes.values())
+        self.__setstate__((dict(shapes), np.zeros(size, dtype)))
+
+    def __getstate__(self) -> tuple[dict[str, tuple[int, ...]], Array]:
+        """What copies and pickles hold: the vector once, and no views, which would come apart."""
+        return {name: view.shape for name, view in self.items()}, self.flat
+
+    def __setstate__(self, state: tuple[dict[str, tuple[int, ...]], Array]) -> None:
+        shapes, self.flat = state
+        ends = np.cumsum([prod(shape) for shape in shapes.values()])
+        pieces = np.split(self.flat, ends[:-1])
         self._views = {
             name: piece.reshape(shape)
             for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
         }
+
+    def __repr__(self) -> str:
+        arrays = ", ".join(f"{name} {view.shape}" for name, view in self.items())
+        return f"<FlatArrays, {self.flat.size:,} numbers of {self.flat.dtype}: {arrays}>"
 
     def __getitem__(self, name: str) -> Array:
         return self._views[name]

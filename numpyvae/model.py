@@ -136,15 +136,20 @@ class VAE:
         self._check("z", z, self.z_dim)
         return self._decode(z, {})
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """n new images (n, x_dim): latent vectors drawn from the prior N(0, I), decoded."""
-        return self.decode(rng.standard_normal((n, self.z_dim), self.dtype))
+    def sample(self, n: int, rng: np.random.Generator | int | None = None) -> Array:
+        """n new images (n, x_dim): latent vectors drawn from the prior N(0, I), decoded.
+
+        ``rng`` is a generator or a seed; without one, every call draws other images.
+        """
+        z = np.random.default_rng(rng).standard_normal((n, self.z_dim), self.dtype)
+        return self.decode(z)
 
     def forward(self, x: Array, eps: Array, beta: float = 1.0) -> Loss:
         """The loss of images x (B, x_dim), in [0, 1], with noise eps (B, z_dim).
 
         Leaves every layer's output in ``activations``. x and eps must not change before
-        ``backward``. With beta 0 and eps 0 the model is a plain autoencoder.
+        ``backward``. With beta 0 and eps 0 the model is a plain autoencoder. That x lies in [0, 1]
+        is trusted, not checked: ``Dataset`` and ``as_floats`` see to it.
 
         Raises:
             ValueError: a shape or dtype is not what the model was built for.
@@ -310,4 +315,5 @@ class VAE:
             raise ValueError(f"{wanted}, got a {type(array).__name__}")
         good_shape = array.ndim == 2 and array.shape[1] == columns and rows in (None, len(array))
         if not good_shape or len(array) == 0 or array.dtype != self.dtype:
-            raise ValueError(f"{wanted}, got {array.dtype} of shape {array.shape}")
+            remedy = "; as_floats makes it so" if name == "x" and array.dtype != self.dtype else ""
+            raise ValueError(f"{wanted}, got {array.dtype} of shape {array.shape}{remedy}")

@@ -11,6 +11,7 @@ try:
     from .proof import compare, gradcheck
     from .speed import bench
     from .twin import train
+    from .twin.weights import EXPORT, IMPORT
 except ModuleNotFoundError as error:
     if error.name not in ("torch", "threadpoolctl"):
         raise
@@ -22,6 +23,8 @@ COMMANDS = {
     "compare": compare,
     "grade": grade,
     "train": train,
+    "export": EXPORT,
+    "import": IMPORT,
     "bench": bench,
 }
 

@@ -1,17 +1,21 @@
 """Arguments that several commands share, and what is checked about them."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..data.dataset import Dataset
 from ..data.files import make_folder
+from ..data.loading import load_dataset
 from ..errors import InputError, one_line
 from ..training.config import Config
 from ..training.run import Run
 
 DEFAULT = Config()
+MOST_IMAGES = 10_000  # in one picture
 SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     "epochs": {
         "type": int,
@@ -62,7 +66,23 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line."""
+    """An argument parser whose complaints are one line, and whose flags have no short forms."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Complains about unknown flags itself, where its subcommand knows them best."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unknown argument {unknown[0]}{self._did_you_mean(unknown[0])}")
+        return namespace, []
+
+    def _did_you_mean(self, flag: str) -> str:
+        close = get_close_matches(
+            flag.partition("=")[0].replace("_", "-"), self._option_string_actions, 1
+        )
+        return f" (did you mean {close[0]}?)" if close else ""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
@@ -103,18 +123,50 @@ def add_checkpoint_argument(parser: argparse.ArgumentParser, **changed: Any) -> 
     parser.add_argument("checkpoint", **(options | changed))
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+def add_data_arguments(parser: argparse.ArgumentParser, what: str = "the images") -> None:
     parser.add_argument(
         "--dataset",
         metavar="NAME",
-        help="digits (embedded), mnist, fashion-mnist, or a path to your own .npy or .npz images",
+        help=f"{what}: digits (embedded), mnist, fashion-mnist, or the path of your own, a .npy or "
+        ".npz file or a folder of pictures",
     )
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="where the files of mnist or fashion-mnist lie (default: $NUMPYVAE_DATA, else they "
-        "are downloaded once)",
+        help="where the data set's files lie (default for mnist and fashion-mnist: $NUMPYVAE_DATA, "
+        "else they are downloaded once)",
     )
+
+
+def add_image_size_argument(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument("--image-size", type=int, nargs=2, metavar=("H", "W"), help=help)
+
+
+def size_of(image_size: Sequence[int] | None) -> tuple[int, int] | None:
+    """The value of --image-size."""
+    if image_size is None:
+        return None
+    if min(image_size) < 1:
+        raise InputError(f"--image-size must be at least 1 1, got {image_size[0]} {image_size[1]}")
+    return image_size[0], image_size[1]
+
+
+def add_threads_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="for matrix products (default: all cores; 1 is fastest where others use them, too)",
+    )
+
+
+def add_quiet_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="show nothing on the way")
+
+
+def add_number_argument(parser: argparse.ArgumentParser, what: str, default: int) -> None:
+    help = f"{what} (default {default})"
+    parser.add_argument("--n", type=int, default=default, metavar="N", help=help)
 
 
 def add_seed_argument(parser: argparse.ArgumentParser, what: str) -> None:
@@ -127,17 +179,42 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_picture_argument(parser: argparse.ArgumentParser, name: str) -> None:
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help=f"the picture (default: {name} beside CHECKPOINT)"
-    )
+def add_picture_argument(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--out", type=png, metavar="FILE", help=f"the picture (default: {default})")
 
 
-def check_fit(run: Run, checkpoint: Path, data: Dataset) -> None:
-    if data.image_shape != run.image_shape:
-        raise InputError(
-            f"{checkpoint} is for images of {run.image_shape}, {data.name} has {data.image_shape}"
-        )
+def png(text: str) -> Path:
+    """The type of a flag that names a picture."""
+    path = Path(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"pictures are PNG, so {text} must end in .png")
+    return path
+
+
+def limited(threads: int | None) -> AbstractContextManager[object]:
+    """A context in which matrix products use so many threads."""
+    if threads is None:
+        return nullcontext()
+    if threads < 1:
+        raise InputError(f"--threads must be at least 1, got {threads}")
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(threads)
+
+
+def load_data(run: Run, dataset: str | None, data_dir: str | None) -> Dataset:
+    """The images of a run, from where they were, or others that the user names."""
+    if dataset is None and data_dir is None:
+        try:
+            return load_dataset(run.config.dataset, run.data_dir, run.image_shape)
+        except InputError as error:
+            raise InputError(f"{error} (--data-dir says where the run's images are now)") from error
+    return load_dataset(dataset or run.config.dataset, data_dir, run.image_shape)
+
+
+def check_number(n: int, most: int) -> None:
+    if not 1 <= n <= most:
+        raise InputError(f"--n must be from 1 to {most}, got {n}")
 
 
 def check_seed(seed: int) -> None:

@@ -4,14 +4,17 @@ import argparse
 from pathlib import Path
 
 from ..data.files import make_folder, write_text
-from ..data.loading import load_dataset
 from ..evaluation.evaluate import as_json, evaluate, table
 from ..training.checkpoint import load_checkpoint
 from .arguments import (
     add_checkpoint_argument,
     add_data_arguments,
     add_json_argument,
+    add_quiet_argument,
     add_seed_argument,
+    add_threads_argument,
+    limited,
+    load_data,
 )
 
 HELP = "likelihood, active units and sample distance of a checkpoint"
@@ -34,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="latent vectors per image (default 500)",
     )
     add_seed_argument(parser, "noise and samples")
+    add_threads_argument(parser)
     add_json_argument(parser)
+    add_quiet_argument(parser)
 
 
 def run(
@@ -44,13 +49,16 @@ def run(
     data_dir: str | None,
     importance_samples: int,
     seed: int,
+    threads: int | None,
     json: Path | None,
+    quiet: bool,
 ) -> None:
     run = load_checkpoint(checkpoint)
-    data = load_dataset(dataset or run.config.dataset, data_dir)
+    data = load_data(run, dataset, data_dir)
     if json:
         make_folder(json.parent)
-    result = evaluate(run, data, importance_samples, n, seed, progress=True)
+    with limited(threads):
+        result = evaluate(run, data, importance_samples, n, seed, progress=not quiet)
     print(table(result))
     if json:
         write_text(json, as_json(result) + "\n")

@@ -3,14 +3,13 @@
 import argparse
 from pathlib import Path
 
-from ..data.loading import load_dataset
 from ..evaluation.latent import draw_latent_space, draw_manifold
 from ..training.checkpoint import load_checkpoint
 from .arguments import (
     add_checkpoint_argument,
     add_data_arguments,
     add_picture_argument,
-    check_fit,
+    load_data,
     picture_path,
 )
 
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "other", type=Path, nargs="?", metavar="CHECKPOINT2", help="such as an autoencoder's"
     )
     add_data_arguments(parser)
-    add_picture_argument(parser, PICTURE)
+    add_picture_argument(parser, f"{PICTURE} beside CHECKPOINT")
 
 
 def run(
@@ -41,9 +40,9 @@ def run(
 ) -> None:
     checkpoints = [checkpoint, *([other] if other else [])]
     runs = [load_checkpoint(path) for path in checkpoints]
-    data = load_dataset(dataset or runs[0].config.dataset, data_dir)
-    for run, path in zip(runs, checkpoints, strict=True):
-        check_fit(run, path, data)
+    data = load_data(runs[0], dataset, data_dir)
+    for run in runs:
+        run.check_fit(data)
     path = picture_path(out, checkpoint, PICTURE)
     draw_latent_space(runs, data, path)
     print(path)

@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 
-from . import evaluate, experiment, latent, train
+from .. import __version__
+from . import evaluate, experiment, latent, sample, train
 from .arguments import Parser, add_commands
 from .execute import execute
-from .pictures import INTERPOLATE, RECONSTRUCT, SAMPLE, TRAVERSE
+from .pictures import INTERPOLATE, RECONSTRUCT, TRAVERSE
+from .weights import EXPORT, IMPORT
 
 COMMANDS = {
     "train": train,
-    "sample": SAMPLE,
+    "sample": sample,
     "reconstruct": RECONSTRUCT,
     "evaluate": evaluate,
     "experiment": experiment,
     "latent": latent,
     "interpolate": INTERPOLATE,
     "traverse": TRAVERSE,
+    "export": EXPORT,
+    "import": IMPORT,
 }
 
 
@@ -25,5 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="numpyvae",
         description="A variational autoencoder in NumPy, its backward pass derived by hand.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     add_commands(parser, COMMANDS)
     return execute(parser, arguments)

@@ -1,39 +1,35 @@
-"""``numpyvae sample``, ``reconstruct``, ``interpolate`` and ``traverse``: a picture each."""
+"""``numpyvae reconstruct``, ``interpolate`` and ``traverse``: a picture of test images each."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from ..data.dataset import Dataset
-from ..data.loading import load_dataset
-from ..errors import InputError
 from ..evaluation.latent import draw_interpolation, draw_traversal
-from ..training.chance import Stream
 from ..training.checkpoint import load_checkpoint
 from ..training.folder import draw_reconstructions
 from ..training.run import Run
 from .arguments import (
     add_checkpoint_argument,
     add_data_arguments,
+    add_number_argument,
     add_picture_argument,
     add_seed_argument,
-    check_fit,
+    check_number,
     check_seed,
+    load_data,
     picture_path,
 )
 
-MOST_IMAGES = 10_000  # in one picture
 MOST_ROWS = 100  # or columns
 
 
 class Picture(NamedTuple):
-    """A command that draws ``n`` of something from a run, and most of them from its test images.
+    """A command that draws ``n`` of something from a run and its test images.
 
-    ``seed`` says what is random, if anything is. ``draw`` is given the run, the data (None where
-    ``needs_data`` is False), n, the seed, and the path of the picture.
+    ``seed`` says what is random, if anything is. ``draw`` is given the run, the data, n, the seed
+    and the path of the picture.
     """
 
     name: str
@@ -43,73 +39,45 @@ class Picture(NamedTuple):
     default: int
     most: int
     seed: str | None
-    draw: Callable[[Run, Dataset, int, int, Path], None]
-    needs_data: bool = True
+    draw: Callable[[Run, Dataset, int, int, Path], object]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_checkpoint_argument(parser)
-        help = f"{self.counted} (default {self.default})"
-        parser.add_argument("--n", type=int, default=self.default, metavar="N", help=help)
-        if self.needs_data:
-            add_data_arguments(parser)
+        add_number_argument(parser, self.counted, self.default)
+        add_data_arguments(parser)
         if self.seed:
             add_seed_argument(parser, self.seed)
-        add_picture_argument(parser, f"{self.name}.png")
+        add_picture_argument(parser, f"{self.name} beside CHECKPOINT")
 
     def run(
         self,
         checkpoint: Path,
         n: int,
+        dataset: str | None,
+        data_dir: str | None,
         out: Path | None,
         seed: int = 0,
-        dataset: str | None = None,
-        data_dir: str | None = None,
     ) -> None:
-        if not 1 <= n <= self.most:
-            raise InputError(f"--n must be from 1 to {self.most}, got {n}")
+        check_number(n, self.most)
         check_seed(seed)
-        run, data = load_checkpoint(checkpoint), None
-        if self.needs_data:
-            data = load_dataset(dataset or run.config.dataset, data_dir)
-            check_fit(run, checkpoint, data)
-        path = picture_path(out, checkpoint, f"{self.name}.png")
-        self.draw(run, data, n, seed, path)  # type: ignore[arg-type]  # None where not needed
+        run = load_checkpoint(checkpoint)
+        data = load_data(run, dataset, data_dir)
+        path = picture_path(out, checkpoint, self.name)
+        self.draw(run, data, n, seed, path)
         print(path)
 
 
-def draw_samples(run: Run, _: Dataset, n: int, seed: int, path: Path) -> None:
-    from ..figures.images import check_grid, image_grid
-
-    check_grid(n, run.image_shape)  # before so many are decoded
-    image_grid(run.vae.sample(n, Stream.NEW_IMAGES.generator(seed)), run.image_shape, path)
-
-
-def draw_test_images(run: Run, data: Dataset, n: int, seed: int, path: Path) -> None:
-    rng = Stream.NEW_IMAGES.generator(seed)
-    z = rng.standard_normal((n, run.config.z_dim), np.float32)
-    draw_reconstructions(run, data.test_images[:n], z, path)
-
-
-SAMPLE = Picture(
-    "sample",
-    "draw new images from a checkpoint",
-    "Draw latent vectors from the prior N(0, I), decode them, and save a picture.",
-    *("images", 64, MOST_IMAGES),
-    seed="the latent vectors",
-    draw=draw_samples,
-    needs_data=False,
-)
 RECONSTRUCT = Picture(
-    "reconstruct",
+    "reconstructions.png",
     "draw test images, their reconstructions, and new samples",
     "Save a picture of test images above their reconstructions (decoded from the mean of\n"
     "q(z|x)), and of as many new samples.",
     *("images", 10, MOST_ROWS),
     seed="the latent vectors",
-    draw=draw_test_images,
+    draw=draw_reconstructions,
 )
 INTERPOLATE = Picture(
-    "interpolate",
+    "interpolate.png",
     "draw paths through the latent space between test images",
     "Draw, for pairs of test images, the images decoded on the straight line between their\n"
     "posterior means.",
@@ -118,7 +86,7 @@ INTERPOLATE = Picture(
     draw=draw_interpolation,
 )
 TRAVERSE = Picture(
-    "traverse",
+    "traverse.png",
     "draw what the most active latent units do",
     "Draw images decoded from 0 with one latent unit moved from -3 to 3: the most active units,\n"
     "those whose posterior means vary most over the test images, one per row.",

@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,17 @@ from ..training.folder import new_folder, open_run
 from ..training.loop import train
 from ..training.run import Run
 from ..training.steps import Trainer, numpy_trainer
-from .arguments import SETTINGS, add_data_arguments, add_settings
+from .arguments import (
+    SETTINGS,
+    add_data_arguments,
+    add_image_size_argument,
+    add_quiet_argument,
+    add_settings,
+    add_threads_argument,
+    limited,
+    load_data,
+    size_of,
+)
 
 HELP = "train a VAE and keep it, its history and pictures in a run folder"
 DESCRIPTION = """\
@@ -27,10 +37,19 @@ the embedded handwritten digits, in about ten seconds.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_data_arguments(parser)
+    add_image_size_argument(
+        parser, "scale the pictures of a folder to so many pixels, cropping what hangs over"
+    )
     add_settings(parser, *SETTINGS)
     add("--autoencoder", action="store_true", help="a plain autoencoder instead: no noise, beta 0")
     add("--out", type=Path, metavar="DIR", help="the run folder (default: a new one in runs/)")
-    add("--resume", action="store_true", help="go on with the run in --out, its settings kept")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out, its settings kept; --epochs and --lr may change",
+    )
+    add_threads_argument(parser)
+    add_quiet_argument(parser)
     parser.set_defaults(command=parser.prog)
 
 
@@ -38,9 +57,12 @@ def run(
     command: str,
     dataset: str | None,
     data_dir: str | None,
+    image_size: Sequence[int] | None,
     autoencoder: bool,
     out: Path | None,
     resume: bool,
+    threads: int | None,
+    quiet: bool,
     make_trainer: Callable[[Run, Dataset], Trainer] = numpy_trainer,
     **settings: Any,
 ) -> None:
@@ -50,18 +72,23 @@ def run(
         if settings.get("beta"):
             raise InputError("--autoencoder means beta 0: leave out --beta")
         settings |= {"noise": False, "beta": 0.0}
-    if "hidden" in settings:
-        settings["hidden"] = tuple(settings["hidden"])
     if resume:
         if out is None:
             raise InputError("--resume needs --out DIR, the folder of the run to go on with")
-        config = replace(open_run(out).config, **settings)
+        old = open_run(out)
+        config = replace(old.config, **settings)
+        data = load_data(old, dataset, data_dir)
+        _check_goes_on(old, config, settings)
+        done = len(old.history)
+        if config.epochs == done and not quiet:
+            print(f"The run has all its {done} epochs; --epochs {2 * done} would go on with it.")
     else:
         config = Config(**settings)
-    data = load_dataset(config.dataset, data_dir)
+        data = load_dataset(config.dataset, data_dir, size_of(image_size))
     out = out or new_folder(config.dataset)
     try:
-        train(config, data, out, resume, progress=True, make_trainer=make_trainer)
+        with limited(threads):
+            train(config, data, out, resume, progress=not quiet, make_trainer=make_trainer)
     except LossNotFiniteError as stop:
         raise LossNotFiniteError(f"{stop}; a smaller --lr may help") from None
     except KeyboardInterrupt as stop:
@@ -70,5 +97,18 @@ def run(
         again = [*command.split(), "--out", str(out), "--resume"]
         again += ["--data-dir", data_dir] if data_dir else []
         raise KeyboardInterrupt(f"{stop}; go on with: {shlex.join(again)}") from None
-    print(f"The run is in {out}: checkpoint.npz, history.csv, config.json, loss.png,")
-    print("evolution.png, reconstructions.png, and a picture per epoch in samples.")
+    if quiet:
+        print(out)
+    else:
+        print(f"The run is in {out}: checkpoint.npz, history.csv, config.json, loss.png,")
+        print("reconstructions.png, evolution.png and .gif, and a picture per epoch in samples.")
+
+
+def _check_goes_on(run: Run, config: Config, settings: Mapping[str, Any]) -> None:
+    """Refuses to guess what a cosine over the old number of epochs becomes with a new one."""
+    more = config.epochs != run.config.epochs
+    if more and config.lr_schedule == "cosine" and "lr_schedule" not in settings:
+        raise InputError(
+            f"the run has lowered lr as a cosine over {run.config.epochs} epochs: to go on, give "
+            "--lr-schedule, cosine (over the new number) or constant"
+        )

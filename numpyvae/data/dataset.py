@@ -3,21 +3,30 @@
 Images stay as they are stored, one row of pixels each, and become floats batch by batch.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import InputError
 from ..functional import Array
+from .pixels import as_labels, as_rows, check_range
+
+MOST_HELD_OUT = 10_000  # images, when none are given for testing
 
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
     """Images of one size, as rows of D = height * width pixels, with labels where there are any.
 
-    Images are uint8 in 0..255, or float32 in [0, 1] where a user's own images are floats.
+    Images are uint8 in 0..255, or floats in [0, 1] where a user's own images are floats.
+    ``data_dir`` is the folder where the files were found, absolute, and None where there were none.
+
+    Raises:
+        InputError: the arrays contradict this or each other.
     """
 
     name: str
@@ -26,22 +35,91 @@ class Dataset:
     test_images: Array  # (M, D)
     test_labels: Array | None  # (M,) uint8
     image_shape: tuple[int, int]  # (height, width)
+    data_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        height, width = self.image_shape
+        for part in ("train", "test"):
+            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
+            if not isinstance(images, np.ndarray) or images.shape[1:] != (height * width,):
+                raise InputError(
+                    f"{part}_images must be an array of rows of {height * width} pixels, (N, "
+                    f"{height * width}), got {np.shape(images)}; Dataset.from_arrays takes others"
+                )
+            if len(images) == 0 or (images.dtype != np.uint8 and images.dtype.kind != "f"):
+                raise InputError(
+                    f"{part}_images must be uint8 or floats, at least one image, got "
+                    f"{len(images)} of {images.dtype}"
+                )
+            check_range(images)
+            if labels is not None and np.shape(labels) != (len(images),):
+                raise InputError(
+                    f"{part}_labels must be ({len(images)},), one for each image, got "
+                    f"{np.shape(labels)}"
+                )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        test_images: ArrayLike | None = None,
+        test_labels: ArrayLike | None = None,
+        name: str = "images",
+        copy: bool = True,
+    ) -> Dataset:
+        """A data set of arrays in memory.
+
+        Args:
+            images: (N, H, W), (N, 1, H, W), (N, H, W, 1), or (N, D) where D is a square; uint8,
+                other whole numbers in 0..255, booleans, or floats in [0, 1].
+            labels: (N,) whole numbers in 0..255.
+            test_images, test_labels: the same. Without them, a tenth of ``images``, at least one
+                and at most 10,000, is held out for testing: a random tenth, always the same.
+            name: what ``Config(dataset=...)`` calls it.
+            copy: False lets ``images`` and ``labels`` be put in another order, in place.
+
+        Raises:
+            InputError: an array is anything else; the message says what to do.
+        """
+        rows, image_shape = as_rows(images)
+        checked = as_labels(labels, len(rows))
+        if test_images is None:
+            if len(rows) < 2:
+                raise InputError("one image alone: give at least two, one is held out for testing")
+            if copy and isinstance(images, np.ndarray) and np.may_share_memory(rows, images):
+                rows = rows.copy()
+            n = _hold_out(rows, checked)
+            parts = (None, None) if checked is None else (checked[:n], checked[n:])
+            return cls(name, rows[:n], parts[0], rows[n:], parts[1], image_shape)
+        test_rows, test_shape = as_rows(test_images)
+        if test_shape != image_shape:
+            raise InputError(f"images of {image_shape} pixels, but test images of {test_shape}")
+        checked_test = as_labels(test_labels, len(test_rows))
+        return cls(name, rows, checked, test_rows, checked_test, image_shape)
 
     def __repr__(self) -> str:
+        labels = "without labels" if self.train_labels is None else "with labels"
+        return f"<Dataset {self.name}: {self.describe()}, {self.train_images.dtype}, {labels}>"
+
+    def describe(self) -> str:
+        """How many images of which size there are."""
         counts = f"{len(self.train_images)} training and {len(self.test_images)} test images"
         height, width = self.image_shape
-        labels = "without labels" if self.train_labels is None else "with labels"
-        kind = self.train_images.dtype
-        return f"<Dataset {self.name}: {counts} of {height} x {width} pixels, {kind}, {labels}>"
+        return f"{counts} of {height} x {width} pixels"
 
 
 def as_floats(images: Array, dtype: DTypeLike = np.float32, out: Array | None = None) -> Array:
     """Pixels as floats in [0, 1]: uint8 divided by 255, floats as they are.
 
     The result has type ``dtype``, or is ``out``, of any float type, where that is given.
+
+    Raises:
+        InputError: the pixels are of another type, or floats outside [0, 1].
     """
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise InputError(f"images must be uint8 or floats, not {images.dtype}")
+    check_range(images)
     white = 255 if images.dtype == np.uint8 else 1
     return np.divide(images, white, out=out, dtype=dtype if out is None else out.dtype)
 
@@ -62,3 +140,18 @@ def minibatches(
         batch = rows[: len(chosen)]
         np.take(images, chosen, axis=0, out=batch, mode="clip")  # "raise" would copy ``batch``
         yield as_floats(batch, out=floats[: len(chosen)])
+
+
+def _hold_out(images: Array, labels: Array | None) -> int:
+    """Moves a random tenth of the images to the end, in place, always the same; says where it is.
+
+    Every image that moves changes places with one from the end, so of a memory-mapped file only
+    these are touched.
+    """
+    n = len(images) - min(max(1, len(images) // 10), MOST_HELD_OUT)
+    chosen = np.random.default_rng(0).choice(len(images), len(images) - n, replace=False)
+    here, there = chosen[chosen < n], np.setdiff1d(np.arange(n, len(images)), chosen)
+    for array in (images, labels):
+        if array is not None:
+            array[here], array[there] = array[there], array[here]
+    return n

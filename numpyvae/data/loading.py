@@ -1,6 +1,9 @@
 """Data sets by name or path."""
 
+from __future__ import annotations
+
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +14,14 @@ from .dataset import Dataset
 from .files import StrPath
 from .mnist import MIRRORS, load_mnist
 from .npz import read_npz
-from .own import load_own
+from .own import load_file, load_folder
 
 
-def load_dataset(name: StrPath = "digits", data_dir: StrPath | None = None) -> Dataset:
+def load_dataset(
+    name: StrPath = "digits",
+    data_dir: StrPath | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Dataset:
     """Loads a data set by its name, or your own images by their path.
 
     - "digits": 1797 handwritten digits, part of numpyvae; the first 1500 are for training.
@@ -22,22 +29,53 @@ def load_dataset(name: StrPath = "digits", data_dir: StrPath | None = None) -> D
       variable NUMPYVAE_DATA names: plain or .gz files, directly in it, in its subfolder of that
       name, or where torchvision puts them. Without such a folder they are downloaded once, into
       the user's cache.
-    - a path to a .npy or .npz file: images (N, H, W) or (N, D), N >= 2, uint8 or floats in
-      [0, 1]. A .npz file holds them as ``images``, with ``labels`` (N,) if it likes, or as its only
-      array. The last tenth of them, at least one, is held out for testing. Rows of D pixels are
-      taken as square images where D is a square, and as images of height 1 where not.
+    - a path to a .npy or .npz file, relative to ``data_dir`` where that is given: arrays as
+      ``Dataset.from_arrays`` takes them. A .npz file holds them as ``images``, ``labels``,
+      ``test_images`` and ``test_labels``, or as ``x_train``, ``y_train``, ``x_test`` and
+      ``y_test``, the first or all. A large .npy file of uint8 or float32 stays on disk, and is read
+      minibatch by minibatch.
+    - a path to a folder of pictures: directly in it, or in a folder for each label, or in folders
+      ``train`` and ``test`` of one or the other kind. Colour becomes grey, transparency white.
+
+    Args:
+        name: as above.
+        data_dir: where the files lie.
+        image_size: (height, width). Pictures of a folder are scaled to fill it, and cropped in the
+            middle; without it, all must have one size. Other images must have this size.
 
     Raises:
         InputError: the name is unknown, or the files are missing, damaged or unfit.
     """
+    if isinstance(name, np.ndarray):
+        raise InputError("load_dataset takes a name or a path; Dataset.from_arrays takes arrays")
     if name == "digits":
-        return _load_digits()
-    if name in MIRRORS:
-        return load_mnist(str(name), data_dir or os.environ.get("NUMPYVAE_DATA"))
-    if Path(name).suffix in (".npy", ".npz"):
-        return load_own(Path(name))
-    known = ", ".join(["digits", *MIRRORS])
-    raise InputError(f"unknown data set {name}: give {known}, or a path ending in .npy or .npz")
+        data = _load_digits()
+    elif name in MIRRORS:
+        data = load_mnist(str(name), data_dir or os.environ.get("NUMPYVAE_DATA"))
+    else:
+        data = _load_own(Path(name), data_dir, image_size)
+    if image_size is not None and image_size != data.image_shape:
+        has, wanted = ("{} x {}".format(*size) for size in (data.image_shape, image_size))
+        raise InputError(
+            f"{name} has images of {has} pixels, not {wanted}, and only pictures are scaled"
+        )
+    return data
+
+
+def _load_own(name: Path, data_dir: StrPath | None, image_size: tuple[int, int] | None) -> Dataset:
+    folder = Path(data_dir or "").absolute()
+    path = folder / name
+    if path.is_dir():
+        data = load_folder(path, str(name), image_size)
+    elif path.suffix in (".npy", ".npz"):
+        data = load_file(path, str(name))
+    else:
+        known = ", ".join(["digits", *MIRRORS])
+        raise InputError(
+            f"unknown data set {name}: give {known}, or the path of a .npy or .npz file or of a "
+            "folder of pictures"
+        )
+    return data if name.is_absolute() else replace(data, data_dir=str(folder))
 
 
 def _load_digits() -> Dataset:

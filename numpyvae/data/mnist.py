@@ -65,7 +65,8 @@ def load_mnist(name: str, data_dir: StrPath | None) -> Dataset:
     for other, first_labels in FIRST_TEST_LABELS.items():
         if other != name and test_labels[:10].tobytes() == first_labels:  # same file names!
             raise InputError(f"the files in {paths[3].parent} are those of {other}, not of {name}")
-    return Dataset(name, train_images, train_labels, test_images, test_labels, (28, 28))
+    found_in = str(Path(data_dir).absolute()) if data_dir else None
+    return Dataset(name, train_images, train_labels, test_images, test_labels, (28, 28), found_in)
 
 
 def _find(name: str, data_dir: Path) -> list[Path]:

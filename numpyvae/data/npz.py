@@ -8,7 +8,7 @@ import os
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -29,6 +29,16 @@ def read_npy(path: StrPath) -> NDArray[Any]:
     """
     with reading(path) as stream:
         return _read_array(stream, os.fstat(stream.fileno()).st_size)
+
+
+def map_npy(path: StrPath) -> NDArray[Any]:
+    """The array in a ``.npy`` file, read from disk only where it is looked at.
+
+    What is written into it stays in memory, the file as it is. Errors are those of ``read_npy``.
+    """
+    with reading(path) as stream:
+        shape, order, dtype = _describe_array(stream, os.fstat(stream.fileno()).st_size)
+        return np.memmap(stream, dtype, "c", stream.tell(), shape, order)
 
 
 def read_npz(path: StrPath, compressed: bool = True) -> dict[str, NDArray[Any]]:
@@ -82,6 +92,16 @@ def fill(buffer: NDArray[np.uint8], read: Callable[[int], bytes]) -> None:
 
 def _read_array(stream: IO[bytes], size: int) -> NDArray[Any]:
     """Reads an array from ``stream``, which holds a ``.npy`` file of ``size`` bytes."""
+    shape, order, dtype = _describe_array(stream, size)
+    buffer = np.empty(size - stream.tell(), np.uint8)
+    fill(buffer, stream.read)
+    return buffer.view(dtype).reshape(shape, order=order)
+
+
+def _describe_array(
+    stream: IO[bytes], size: int
+) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[Any]]:
+    """Shape, order and type, after which the stream stands at the data, which have that size."""
     shape, fortran_order, dtype = _read_header(stream)
     shape = tuple(map(int, shape))  # a header may say True for 1
     if dtype.kind not in "biufcSU" or dtype.itemsize == 0:
@@ -89,9 +109,7 @@ def _read_array(stream: IO[bytes], size: int) -> NDArray[Any]:
     data_size = size - stream.tell()
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != data_size:
         raise ValueError(f"it holds {data_size} bytes of data, not {shape} values of {dtype}")
-    buffer = np.empty(data_size, np.uint8)
-    fill(buffer, stream.read)
-    return buffer.view(dtype).reshape(shape, order="F" if fortran_order else "C")
+    return shape, "F" if fortran_order else "C", dtype
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -83,10 +83,7 @@ def evaluate(
 
     check_at_least(2, "images", images)
     check_at_least(0, "seed", seed)
-    if data.image_shape != run.image_shape:
-        raise InputError(
-            f"the run is for images of {run.image_shape}, {data.name} has {data.image_shape}"
-        )
+    run.check_fit(data)
     vae = run.vae
     grey = as_floats(data.test_images[:images], vae.dtype)
     check_at_least(2, f"the number of test images in {data.name}", len(grey))

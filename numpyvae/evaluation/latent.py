@@ -3,8 +3,11 @@
 Images are rows of pixels as in ``Dataset``, uint8 or floats in [0, 1]; what is decoded are floats.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +18,38 @@ from ..functional import Array
 from ..model import VAE
 from ..training.chance import Stream
 from ..training.run import Run
-from .likelihood import encode
+from .likelihood import active_units, encode
+
+if TYPE_CHECKING:  # drawing is loaded when something is drawn
+    from matplotlib.figure import Figure
 
 
 def reconstruct(vae: VAE, images: Array) -> Array:
     """The images (N, x_dim) decoded from their posterior means."""
     return vae.decode(encode(vae, images)[0])
+
+
+def sample_label(
+    vae: VAE, data: Dataset, label: int, n: int, rng: np.random.Generator | int | None = None
+) -> Array:
+    """n new images (n, x_dim) like the training images of a label.
+
+    A Gaussian is fitted to where these lie in the latent space: over the images and q(z|x), the
+    latent vectors z have the mean of the posterior means, and as their covariance that of the
+    posterior means plus the mean of the posterior variances. n draws from it are decoded.
+
+    Raises:
+        InputError: no training image has that label.
+    """
+    labels = () if data.train_labels is None else np.unique(data.train_labels).tolist()
+    if label not in labels:
+        known = f"it has {', '.join(map(str, labels))}" if labels else "it has none"
+        raise InputError(f"no training image of {data.name} has the label {label}: {known}")
+    mean, log_var = encode(vae, data.train_images[data.train_labels == label])
+    between = np.cov(mean, rowvar=False, ddof=0).reshape(vae.z_dim, vae.z_dim)
+    covariance = between + np.diag(np.exp(log_var).mean(axis=0))
+    z = np.random.default_rng(rng).multivariate_normal(mean.mean(axis=0), covariance, n)
+    return vae.decode(z.astype(vae.dtype))
 
 
 def plane(codes: Array) -> Array:
@@ -43,9 +72,12 @@ def quantile_grid(n: int) -> Array:
     Their coordinates are the quantiles 0.5/n, 1.5/n, ... of N(0, 1), so each stands for an equal
     share of the prior. The first unit grows to the right, the second upwards.
     """
-    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], np.float32)
-    z1, z2 = np.meshgrid(quantiles, quantiles[::-1])
+    z1, z2 = np.meshgrid(_quantiles(n), _quantiles(n)[::-1])
     return np.column_stack([z1.ravel(), z2.ravel()])
+
+
+def _quantiles(n: int) -> Array:
+    return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], np.float32)
 
 
 def interpolate(vae: VAE, start: Array, end: Array, steps: int) -> Array:
@@ -74,7 +106,9 @@ def describe(run: Run) -> str:
     return f"VAE, beta {run.config.beta:g}"
 
 
-def draw_latent_space(runs: Sequence[Run], data: Dataset, path: StrPath) -> None:
+def draw_latent_space(
+    runs: Run | Sequence[Run], data: Dataset, path: StrPath | None = None
+) -> Figure:
     """Draws where the test images lie in the latent spaces of the runs, side by side.
 
     In the first two principal components of the posterior means, coloured by label, with the
@@ -87,6 +121,7 @@ def draw_latent_space(runs: Sequence[Run], data: Dataset, path: StrPath) -> None
 
     if len(data.test_images) < 2:
         raise InputError(f"{data.name} has one test image: principal components need two")
+    runs = [runs] if isinstance(runs, Run) else runs
     two = all(run.config.z_dim <= 2 for run in runs)
     panels = [
         (
@@ -97,10 +132,10 @@ def draw_latent_space(runs: Sequence[Run], data: Dataset, path: StrPath) -> None
         for run in runs
     ]
     labels = ("$z_1$", "$z_2$") if two else ("first component", "second component")
-    latent_space(panels, path, labels)
+    return latent_space(panels, path, labels)
 
 
-def draw_manifold(runs: Sequence[Run], path: StrPath, n: int = 15) -> None:
+def draw_manifold(runs: Run | Sequence[Run], path: StrPath | None = None, n: int = 15) -> Figure:
     """Draws what two latent units stand for: images decoded at the quantiles of the prior.
 
     Raises:
@@ -108,18 +143,25 @@ def draw_manifold(runs: Sequence[Run], path: StrPath, n: int = 15) -> None:
     """
     from ..figures.images import image_panels
 
+    runs = [runs] if isinstance(runs, Run) else runs
     if any(run.config.z_dim != 2 for run in runs):
         raise InputError("the manifold can be drawn only where there are two latent units")
     panels = [
         (f"Decoded at the prior's quantiles\n{describe(run)}", run.vae.decode(quantile_grid(n)), n)
         for run in runs
     ]
-    image_panels(panels, runs[0].image_shape, path, "$z_1$  →", "$z_2$  →")
+    ticks = [f"{value:.1f}".replace("-", "−") for value in _quantiles(n)]
+    return image_panels(panels, runs[0].image_shape, path, "$z_1$", "$z_2$", ticks)
 
 
 def draw_interpolation(
-    run: Run, data: Dataset, n: int, seed: int, path: StrPath, steps: int = 12
-) -> None:
+    run: Run,
+    data: Dataset,
+    n: int = 8,
+    seed: int = 0,
+    path: StrPath | None = None,
+    steps: int = 12,
+) -> Figure:
     """Draws paths between ``n`` pairs of test images, drawn with ``seed``, the originals beside.
 
     Raises:
@@ -139,20 +181,26 @@ def draw_interpolation(
         (title, paths.reshape(-1, run.vae.x_dim), steps),
         ("To", as_floats(end), 1),
     ]
-    image_panels(panels, run.image_shape, path)
+    return image_panels(panels, run.image_shape, path)
 
 
-def draw_traversal(run: Run, data: Dataset, n: int, path: StrPath) -> None:
+def draw_traversal(run: Run, data: Dataset, n: int = 10, path: StrPath | None = None) -> Figure:
     """Draws what the ``n`` most active latent units do, one per row, from -3 to 3.
 
     The other units stay at 0, the prior's mean. A unit's activity is the variance of its posterior
-    mean over the test images.
+    mean over the test images; units that are not active are left out.
+
+    Raises:
+        InputError: no unit is active.
     """
     from ..figures.images import image_rows
 
     mean, _ = encode(run.vae, data.test_images)
     variances = mean.var(axis=0, dtype=np.float64)
-    units = np.argsort(-variances)[:n].tolist()
+    active = active_units(mean)
+    if not active:
+        raise InputError("no latent unit is active, so there is nothing to traverse")
+    units = np.argsort(-variances)[: min(n, active)].tolist()
     values = np.linspace(-3, 3, 13)
     images = traverse(run.vae, np.zeros(run.config.z_dim), units, values)
     rows = [
@@ -161,4 +209,4 @@ def draw_traversal(run: Run, data: Dataset, n: int, path: StrPath) -> None:
     ]
     title = f"One latent unit at a time, the others at 0, the most active first ({describe(run)})"
     labels = [f"{value:g}".replace("-", "−") for value in values]
-    image_rows([(title, rows)], run.image_shape, path, labels)
+    return image_rows([(title, rows)], run.image_shape, path, labels)

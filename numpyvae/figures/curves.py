@@ -18,6 +18,7 @@ from .style import (
     GREEN,
     GREY,
     ORANGE,
+    Picture,
     finish,
     finish_panel,
     in_our_style,
@@ -29,14 +30,14 @@ VALIDATION = {"color": ORANGE, "linestyle": "-", "label": "validation"}
 
 
 @in_our_style
-def loss_curves(history: Sequence[Mapping[str, float]], path: StrPath) -> None:
+def loss_curves(history: Sequence[Mapping[str, float]], path: StrPath | None = None) -> Figure:
     """Draws the loss, its two terms and the article's health monitors, epoch by epoch.
 
     ``history`` has one mapping per epoch, with the columns of a run's history.csv as its keys.
     """
     columns = {name: np.array([row[name] for row in history]) for name in history[0]}
     epochs = columns["epoch"]
-    figure = Figure(figsize=(9, 6.4), dpi=DPI, layout="constrained")
+    figure = Picture(figsize=(9, 6.4), dpi=DPI, layout="constrained")
     (loss, reconstruction), (kl, monitors) = figure.subplots(2, 2)
 
     for axes, name, title, unit in (
@@ -55,7 +56,7 @@ def loss_curves(history: Sequence[Mapping[str, float]], path: StrPath) -> None:
     _curve(monitors, epochs, means, {"color": GREEN, "linestyle": "-", "label": "means"})
     _curve(monitors, epochs, log_vars, {"color": BLUE, "linestyle": "-.", "label": "log-variances"})
     finish(monitors, "Latent means and log-variances", "epoch", "mean over images and units")
-    save(figure, path)
+    return save(figure, path)
 
 
 @in_our_style
@@ -64,8 +65,8 @@ def sweep(
     values: Sequence[float],
     measured: Mapping[str, Sequence[float]],
     floor: tuple[float, float],
-    path: StrPath,
-) -> None:
+    path: StrPath | None = None,
+) -> Figure:
     """Draws what a setting does: what was measured at each of its values.
 
     ``measured`` holds, for each value, ``squared_error``, ``kl``, ``active_units``,
@@ -73,7 +74,7 @@ def sweep(
     sample distance of real images and its deviation. The values stand at equal distances, in
     their order.
     """
-    figure = Figure(figsize=(9, 6.8), dpi=DPI, layout="constrained")
+    figure = Picture(figsize=(9, 6.8), dpi=DPI, layout="constrained")
     (trade_off, distance), (relative, units) = figure.subplots(2, 2)
     places, line = np.arange(len(values)), {"markersize": 5, "linewidth": 1.6}
     kl, error = measured["kl"], measured["squared_error"]
@@ -121,7 +122,7 @@ def sweep(
         finish_panel(axes, title, name, ylabel)
     for axes in (distance, relative):
         axes.legend(fontsize=FONT_SIZE, frameon=False)
-    save(figure, path)
+    return save(figure, path)
 
 
 def _curve(axes: Axes, x: Array, y: Array, style: Mapping[str, Any]) -> None:

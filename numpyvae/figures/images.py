@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ..data.files import StrPath, reading, replacing
 from ..errors import InputError
 from ..functional import Array
-from .style import DPI, FONT_SIZE, TITLE_SIZE, in_our_style, save
+from .style import DPI, FONT_SIZE, TITLE_SIZE, Picture, in_our_style, save
 
 CELL = 84  # pixels: images are magnified by a whole factor up to about this size
 SMALL_CELL = 56  # the same, in pictures with many images
@@ -36,12 +36,14 @@ def check_size(width: int, height: int, what: str) -> None:
 
 
 def image_grid(
-    images: Array, image_shape: tuple[int, int], path: StrPath, columns: int = 8
-) -> None:
+    images: Array, image_shape: tuple[int, int], path: StrPath | None = None, columns: int = 8
+) -> Image.Image:
     """Draws images (N, D) row by row, exact to the pixel: ``read_image_grid`` gets them back."""
     grid = Image.fromarray(_tile(images, image_shape, columns))
-    with replacing(path) as stream:
-        grid.save(stream, format="png")
+    if path is not None:
+        with replacing(path) as stream:
+            grid.save(stream, format="png")
+    return grid
 
 
 def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
@@ -70,7 +72,7 @@ def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
 
 def evolution(
     grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
-) -> None:
+) -> Figure | None:
     """Draws how the same latent vectors are decoded as training goes on, one row per epoch.
 
     ``grids`` maps epochs to files of ``image_grid``, each of the same latent vectors; the first
@@ -83,9 +85,36 @@ def evolution(
         with suppress(InputError):
             rows.append((f"epoch {epoch}", read_image_grid(grids[epoch], image_shape)[:columns]))
     if not rows:
-        return
+        return None
     title = "The same latent vectors, decoded after each epoch"
-    image_rows([(title, rows)], image_shape, path)
+    return image_rows([(title, rows)], image_shape, path)
+
+
+def evolution_gif(
+    grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
+) -> None:
+    """Draws the same as a film: the first four rows of each grid, a frame per epoch."""
+    frames = []
+    epochs = _spread([epoch for epoch in sorted(grids) if os.path.exists(grids[epoch])], 40)
+    for epoch in epochs:
+        try:
+            images = (
+                read_image_grid(grids[epoch], image_shape)[: 4 * columns] // 16 * 17
+            )  # 16 greys
+        except InputError:
+            continue
+        images = images // 16 * 17  # 16 greys
+        grid = np.pad(_tile(images, image_shape, columns, SMALL_CELL), [(16, 0), (0, 0)])
+        frame = Image.fromarray(grid)
+        ImageDraw.Draw(frame).text((4, 2), f"epoch {epoch}", fill=255)
+        frames.append(frame)
+    if not frames:
+        return
+    lasts = [200] * (len(frames) - 1) + [2000]  # ms; the end stays longer
+    with replacing(path) as stream:
+        frames[0].save(
+            stream, "gif", save_all=True, append_images=frames[1:], duration=lasts, loop=0
+        )
 
 
 def reconstructions(
@@ -93,24 +122,24 @@ def reconstructions(
     reconstructed: Array,
     samples: Array,
     image_shape: tuple[int, int],
-    path: StrPath,
-) -> None:
+    path: StrPath | None = None,
+) -> Figure:
     """Draws originals (N, D) above their reconstructions (N, D), and below these samples (M, D)."""
     pairs = [("original", originals), ("reconstruction", reconstructed)]
     blocks = [
         ("Test images and their reconstructions", pairs),
         ("New images, decoded from samples of the prior N(0, I)", [("sample", samples)]),
     ]
-    image_rows(blocks, image_shape, path)
+    return image_rows(blocks, image_shape, path)
 
 
 @in_our_style
 def image_rows(
     blocks: Sequence[tuple[str, Sequence[tuple[str, Array]]]],
     image_shape: tuple[int, int],
-    path: StrPath,
+    path: StrPath | None = None,
     column_labels: Sequence[str] = (),
-) -> None:
+) -> Figure:
     """Draws blocks, each a title above its rows, each row a label beside its images (N, D).
 
     ``column_labels`` go below the last row, one under each image.
@@ -128,7 +157,7 @@ def image_rows(
     height = title_height * len(tiled) + sum(len(strip) for strip in strips) + bottom
 
     # Pixel by pixel, without axes, so that no image is resampled.
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    figure = Picture(figsize=(width / DPI, height / DPI), dpi=DPI)
     y = height
     for title, rows in tiled:
         y -= title_height
@@ -141,20 +170,22 @@ def image_rows(
     for i, label in enumerate(column_labels):
         x = (label_width + (i + 0.5) * strips[-1].shape[1] / len(column_labels)) / width
         figure.text(x, (y - 8) / height, label, fontsize=FONT_SIZE, ha="center", va="top")
-    save(figure, path)
+    return save(figure, path)
 
 
 @in_our_style
 def image_panels(
     panels: Sequence[tuple[str, Array, int]],
     image_shape: tuple[int, int],
-    path: StrPath,
+    path: StrPath | None = None,
     xlabel: str = "",
     ylabel: str = "",
-) -> None:
+    ticks: Sequence[str] = (),
+) -> Figure:
     """Draws grids of images side by side: each panel is (title, images (N, D), columns).
 
-    The axis labels, where there are any, stand below and to the left of every panel.
+    The axis labels, where there are any, stand below and to the left of every panel, and so do
+    ticks, one for each column from the left and the same for each row from below.
     """
     grids = [_tile(images, image_shape, columns, SMALL_CELL) for _, images, columns in panels]
     titles = [title for title, _, _ in panels]
@@ -162,10 +193,11 @@ def image_panels(
         max(grid.shape[1], *(8 * len(line) for line in title.splitlines()))
         for title, grid in zip(titles, grids, strict=True)
     ]
-    top, bottom, gap = 50, 34 if xlabel else 16, 40 if ylabel else 20
+    room = 24 if ticks else 0
+    top, bottom, gap = 50, room + (34 if xlabel else 16), 2 * room + (40 if ylabel else 20)
     width = sum(widths) + gap * len(panels) + 20
     height = top + max(map(len, grids)) + bottom
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    figure = Picture(figsize=(width / DPI, height / DPI), dpi=DPI)
 
     def write(x: float, y: float, text: str, **style: Any) -> None:
         figure.text(x / width, y / height, text, **style)
@@ -176,10 +208,14 @@ def image_panels(
         y = height - top - len(grid)
         _paste(figure, grid, x, y)
         write(x, height - top + 10, title, fontsize=TITLE_SIZE)
-        write(x + grid.shape[1] / 2, y - 16, xlabel, **small)
-        write(x - 16, y + len(grid) / 2, ylabel, rotation=90, **small)
+        write(x + grid.shape[1] / 2, y - 16 - room, xlabel, **small)
+        write(x - 16 - room, y + len(grid) / 2, ylabel, rotation=90, **small)
+        for i, tick in enumerate(ticks):
+            place = (i + 0.5) * grid.shape[1] / len(ticks)
+            write(x + place, y - 12, tick, **small)
+            write(x - 6, y + place * len(grid) / grid.shape[1], tick, **small | {"ha": "right"})
         x += panel_width + gap
-    save(figure, path)
+    return save(figure, path)
 
 
 def _spread(items: Sequence[int], most: int) -> list[int]:

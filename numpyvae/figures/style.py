@@ -1,4 +1,8 @@
-"""The style of all pictures, and how they are saved."""
+"""The style of all pictures, and how they are saved and shown."""
+
+from __future__ import annotations
+
+import io
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -34,6 +38,20 @@ def finish_panel(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def save(figure: Figure, path: StrPath) -> None:
-    with replacing(path) as stream:
-        figure.savefig(stream, format="png", dpi=DPI)
+class Picture(Figure):
+    """A figure that notebooks show as its file would be, to the pixel."""
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import Image, display
+
+        stream = io.BytesIO()
+        self.savefig(stream, format="png", dpi=DPI)
+        display(Image(stream.getvalue()))  # type: ignore[no-untyped-call]
+
+
+def save(figure: Figure, path: StrPath | None) -> Figure:
+    """Writes the figure to ``path`` as PNG, where there is one, and returns it."""
+    if path is not None:
+        with replacing(path) as stream:
+            figure.savefig(stream, format="png", dpi=DPI)
+    return figure

@@ -3,7 +3,7 @@
 The file holds
 
     header         JSON text: format, version, configuration, image shape, random state,
-                   number of Adam steps, columns of the history
+                   number of Adam steps, columns of the history, folder of the data
     parameters     all parameters, one after the other, in the order of ``VAE.parameters``
     gradient_sum   Adam's two sums, in the same order
     square_sum
@@ -28,7 +28,7 @@ from .config import Config
 from .run import COLUMNS, LARGEST, VECTORS, Run
 
 FORMAT = "numpyvae checkpoint"
-VERSION = 1
+VERSION = 2
 MOST_STEPS = 10**15
 CHECKPOINT = "checkpoint.npz"  # its name in a run folder
 
@@ -49,6 +49,7 @@ def save_checkpoint(path: StrPath, run: Run) -> None:
         "rng": run.rng.bit_generator.state,
         "adam_steps": run.adam.steps,
         "columns": COLUMNS,
+        "data_dir": run.data_dir,
     }
     rows = [[row[column] for column in COLUMNS] for row in run.history]
     arrays = {
@@ -81,6 +82,8 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     header = json.loads(str(arrays["header"]))
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(f"its header does not say {FORMAT!r}")
+    if header["version"] == 1:
+        header, arrays = _from_version_1(header, arrays)
     if header["version"] != VERSION:
         raise InputError(f"its format is version {header['version']}, this program's {VERSION}")
     config = Config.from_json(header["config"])
@@ -105,6 +108,9 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     run.adam.steps = header["adam_steps"]
     _check_random_state(header["rng"])
     run.rng.bit_generator.state = header["rng"]
+    run.data_dir = header["data_dir"]
+    if not isinstance(run.data_dir, str | None):
+        raise InputError(f"its data_dir is {run.data_dir!r}")
 
     rows = arrays["history"]
     if header["columns"] != list(COLUMNS) or rows.shape[1:] != (len(COLUMNS),):
@@ -117,6 +123,16 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
         for epoch, row in enumerate(rows, 1)
     ]
     return run
+
+
+def _from_version_1(
+    header: dict[str, Any], arrays: Mapping[str, Array]
+) -> tuple[dict[str, Any], Mapping[str, Array]]:
+    """Version 1 kept neither the folder of the data nor the lr of each epoch: the setting's."""
+    history = np.insert(arrays["history"], -1, header["config"]["lr"], axis=1)
+    columns = [*header["columns"][:-1], "lr", *header["columns"][-1:]]
+    header |= {"version": VERSION, "data_dir": None, "columns": columns}
+    return header, {**arrays, "history": history}
 
 
 def _check_random_state(state: Mapping[str, Any]) -> None:

@@ -1,8 +1,14 @@
 """The settings of a training run."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
+
+import numpy as np
 
 from ..errors import InputError
 from ..model import Reconstruction
@@ -49,33 +55,34 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.epochs is None:
-            object.__setattr__(self, "epochs", 60 if self.dataset == "digits" else 10)
-        if not isinstance(self.dataset, str):
+            self._set("epochs", 60 if self.dataset == "digits" else 10)
+        if not isinstance(self.dataset, str | os.PathLike):
             raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
-        if not (isinstance(self.hidden, tuple) and len(self.hidden) == 2):
+        self._set("dataset", os.fspath(self.dataset))
+        for name in ("epochs", "batch_size", "z_dim"):
+            self._set(name, whole_number(name, getattr(self, name)))
+        self._set("seed", whole_number("seed", self.seed, at_least=0, at_most=2**63 - 1))
+        if not isinstance(self.hidden, Sequence | np.ndarray) or len(self.hidden) != 2:
             raise InputError(f"hidden must be two sizes, got {self.hidden!r}")
-        sizes = [("epochs", self.epochs), ("batch_size", self.batch_size), ("z_dim", self.z_dim)]
-        for name, size in [*sizes, *(("hidden", size) for size in self.hidden)]:
-            if type(size) is not int or not 1 <= size <= MOST:
-                raise InputError(f"{name} must be a whole number from 1 to {MOST}, got {size!r}")
-        if type(self.seed) is not int or self.seed < 0:
-            raise InputError(f"seed must be a whole number of at least 0, got {self.seed!r}")
+        self._set("hidden", tuple(whole_number("hidden", size) for size in self.hidden))
         for name in ("lr", "weight_decay", "beta"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value <= LARGEST:
-                raise InputError(f"{name} must be a number from 0 to {LARGEST:g}, got {value!r}")
+            self._set(name, real_number(name, getattr(self, name)))
         for name, kind in (("reconstruction", Reconstruction), ("lr_schedule", LrSchedule)):
             if getattr(self, name) not in get_args(kind):
                 choices = " or ".join(get_args(kind))
                 raise InputError(f"{name} must be {choices}, got {getattr(self, name)!r}")
         for name in ("noise", "binarize"):
-            if type(getattr(self, name)) is not bool:
+            if not isinstance(getattr(self, name), bool | np.bool_):
                 raise InputError(f"{name} must be true or false, got {getattr(self, name)!r}")
+            self._set(name, bool(getattr(self, name)))
         if self.binarize and self.reconstruction != "bce":
             raise InputError("binarize needs reconstruction bce, the likelihood of binary pixels")
 
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
     @classmethod
-    def from_json(cls, settings: Mapping[str, Any]) -> "Config":
+    def from_json(cls, settings: Mapping[str, Any]) -> Config:
         """The configuration that ``dataclasses.asdict`` turned into ``settings``, through JSON.
 
         Raises:
@@ -84,5 +91,32 @@ class Config:
         names = {field.name for field in fields(cls)}
         if not isinstance(settings, Mapping) or settings.keys() != names:
             raise InputError(f"a configuration has the settings {', '.join(sorted(names))}")
-        hidden = settings["hidden"]
-        return cls(**{**settings, "hidden": tuple(hidden) if type(hidden) is list else hidden})
+        return cls(**settings)
+
+
+def whole_number(name: str, value: object, at_least: int = 1, at_most: int = MOST) -> int:
+    """Python's or NumPy's whole number as Python's.
+
+    Raises:
+        InputError: it is none, or too small or too large.
+    """
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):  # bool is an int
+        if at_least <= value <= at_most:
+            return int(value)
+        if value > at_most:
+            raise InputError(f"{name} must be at most {at_most}, got {value!r}")
+    raise InputError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+
+
+def real_number(name: str, value: object) -> float:
+    """Python's or NumPy's number as Python's float.
+
+    Raises:
+        InputError: it is none, not finite or below 0.
+    """
+    kinds = int | float | np.integer | np.floating
+    if isinstance(value, kinds) and not isinstance(value, bool):
+        with suppress(OverflowError):  # a whole number may be too large for a float
+            if 0 <= float(value) <= LARGEST:
+                return float(value)
+    raise InputError(f"{name} must be a number from 0 to {LARGEST:g}, got {value!r}")

@@ -1,5 +1,7 @@
 """The run folder: checkpoint, settings, history and pictures of a run, kept after every epoch."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
@@ -7,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import count
+from math import ceil, sqrt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +30,10 @@ from .chance import Stream
 from .checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from .config import Config
 from .run import COLUMNS, Run
+
+if TYPE_CHECKING:  # drawing is loaded when something is drawn
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 SAMPLES = 64  # images in the grid that is drawn after every epoch
 
@@ -82,7 +90,7 @@ def _check_pictures(run: Run) -> None:
 
 @contextmanager
 def resume_run(folder: Path, config: Config, data: Dataset) -> Iterator[Run]:
-    """The run in ``folder``, locked in the block, with ``config``, which may give it more epochs.
+    """The run in ``folder``, locked in the block, to go on with the settings ``config``.
 
     Raises:
         InputError: there is none, it contradicts ``config`` or ``data``, or another process
@@ -91,20 +99,8 @@ def resume_run(folder: Path, config: Config, data: Dataset) -> Iterator[Run]:
     _check_begun(folder)
     with locked(make_folder(folder)):
         run = open_run(folder)
-        old, new = asdict(run.config), asdict(config)
-        if config.lr_schedule == "constant":  # then a run's epochs do not depend on their number
-            new["epochs"] = old["epochs"]
-        changed = [f"{name} {old[name]}, not {new[name]}" for name in old if old[name] != new[name]]
-        if changed:
-            raise InputError(f"the run in {folder} has {'; '.join(changed)}")
-        if config.epochs < len(run.history):
-            raise InputError(f"the run in {folder} has finished epoch {len(run.history)} already")
-        if data.image_shape != run.image_shape:
-            raise InputError(
-                f"the run in {folder} has images of {run.image_shape}, {data.name} "
-                f"{data.image_shape}"
-            )
-        run.config = config
+        run.go_on_with(config)
+        run.check_fit(data)
         _check_pictures(run)
         make_subfolder(folder, "samples")
         _write_state(run, folder)
@@ -147,30 +143,57 @@ def sample_latents(config: Config, n: int = SAMPLES) -> Array:
 def draw_pictures(run: Run, data: Dataset, folder: StrPath) -> None:
     """Draws what a finished or interrupted run has to show into its folder.
 
-    ``loss.png``, ``evolution.png`` (from the grids in ``samples/``) and ``reconstructions.png``.
+    ``loss.png``, ``evolution.png`` and ``evolution.gif`` (from the grids in ``samples/``), and
+    ``reconstructions.png``.
     Before the first epoch there is nothing to show, and nothing is drawn.
     """
-    from ..figures.curves import loss_curves
-    from ..figures.images import evolution
+    from ..figures.images import evolution, evolution_gif
 
     folder = Path(folder)
     if not run.history:
         return
-    loss_curves(run.history, folder / "loss.png")
+    draw_loss(run, folder / "loss.png")
     grids = {epoch: _samples_path(folder, epoch) for epoch in range(1, len(run.history) + 1)}
     evolution(grids, run.image_shape, folder / "evolution.png")
-    draw_reconstructions(
-        run, data.test_images[:10], sample_latents(run.config), folder / "reconstructions.png"
-    )
+    evolution_gif(grids, run.image_shape, folder / "evolution.gif")
+    draw_reconstructions(run, data, path=folder / "reconstructions.png")
 
 
-def draw_reconstructions(run: Run, images: Array, z: Array, path: StrPath) -> None:
-    """Draws ``images`` above their reconstructions from the mean of q(z|x), and as many samples."""
+def draw_loss(run: Run, path: StrPath | None = None) -> Figure:
+    """Draws the loss, its two terms and the article's health monitors, epoch by epoch.
+
+    Like all pictures, it is written to ``path`` where that is given, and returned, so that a
+    notebook shows it.
+    """
+    from ..figures.curves import loss_curves
+
+    if not run.history:
+        raise InputError("the run has no epoch yet, so there is no loss to draw")
+    return loss_curves(run.history, path)
+
+
+def draw_samples(run: Run, n: int = 64, seed: int = 0, path: StrPath | None = None) -> Image:
+    """Draws new images: latent vectors from the prior N(0, I), decoded."""
+    return draw_images(run, run.vae.sample(n, Stream.NEW_IMAGES.generator(seed)), path)
+
+
+def draw_images(run: Run, images: Array, path: StrPath | None = None) -> Image:
+    """Draws images (N, x_dim) of a run's size as a grid, as square as their number allows."""
+    from ..figures.images import image_grid
+
+    return image_grid(images, run.image_shape, path, columns=ceil(sqrt(len(images))))
+
+
+def draw_reconstructions(
+    run: Run, data: Dataset, n: int = 10, seed: int = 0, path: StrPath | None = None
+) -> Figure:
+    """Draws test images above their reconstructions from the mean of q(z|x), and new images."""
     from ..figures.images import reconstructions
 
-    x = as_floats(images, run.vae.dtype)
+    x = as_floats(data.test_images[:n], run.vae.dtype)
     mean, _ = run.vae.encode(x)
-    reconstructions(x, run.vae.decode(mean), run.vae.decode(z[: len(x)]), run.image_shape, path)
+    samples = run.vae.sample(len(x), Stream.NEW_IMAGES.generator(seed))
+    return reconstructions(x, run.vae.decode(mean), samples, run.image_shape, path)
 
 
 def _samples_path(folder: Path, epoch: int) -> Path:

@@ -1,9 +1,12 @@
 """The training loop: epochs, validation, history."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from math import ceil, cos, isfinite, pi
+from copy import deepcopy
+from math import cos, isfinite, pi
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ def train(
     data: Dataset,
     out: StrPath | None = None,
     resume: bool = False,
+    run: Run | None = None,
     progress: bool = False,
     make_trainer: Callable[[Run, Dataset], Trainer] = numpy_trainer,
 ) -> Run:
@@ -33,7 +37,9 @@ def train(
         config: the settings.
         data: the images, as ``load_dataset`` returns them.
         out: the folder for checkpoint, history and pictures; None keeps nothing.
-        resume: go on with the run in ``out``; ``config`` may differ from that run's in ``epochs``.
+        resume: go on with the run in ``out``. ``config`` may differ from that run's in ``epochs``,
+            ``lr`` and ``lr_schedule``.
+        run: go on with a copy of this run, in the same way; it stays as it is.
         progress: print a line per epoch, and on a terminal a live bar.
         make_trainer: who trains: this package, or ``reference_torch``.
 
@@ -48,19 +54,30 @@ def train(
         KeyboardInterrupt: with a message that says how to go on; ``out`` keeps the last epoch.
     """
     if config.dataset != data.name:  # a run remembers only the name, and reads the images by it
-        raise InputError(f"the settings name the data set {config.dataset}, the data {data.name}")
+        raise InputError(
+            f"the settings name the data set {config.dataset}, the data {data.name}: "
+            f"Config(dataset={data.name!r}) is for these"
+        )
     folder = None if out is None else Path(out)
     kept: AbstractContextManager[Run]
-    if folder is not None and resume:
+    if resume:
+        if folder is None or run is not None:
+            raise InputError("resume means the run in the folder out; run= is for one in memory")
         kept = resume_run(folder, config, data)
     else:
-        new = Run.start(config, data.image_shape)
+        if run is None:
+            new = Run.start(config, data.image_shape)
+        else:
+            new = deepcopy(run)
+            new.go_on_with(config)
+            new.check_fit(data)
         kept = nullcontext(new) if folder is None else begin_run(new, folder)
     with kept as run:
+        run.data_dir = data.data_dir
         trainer = make_trainer(run, data)
-        steps = ceil(len(data.train_images) / config.batch_size)
+        unfinished = len(run.history) < config.epochs
         try:
-            with Progress(run, steps, progress) as shown:
+            with Progress(run, data, folder, progress and unfinished) as shown:
                 while len(run.history) < config.epochs:
                     run.history.append(_epoch(run, trainer, shown))
                     run.check_finite()
@@ -100,6 +117,7 @@ def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
         **{f"val_{name}": val_averages[name] for name in train_averages},
         "mean_of_means": val_averages["mean_of_means"],
         "mean_of_log_vars": val_averages["mean_of_log_vars"],
+        "lr": run.adam.lr,
         "seconds": time.perf_counter() - start,
     }
     return {column: float(row[column]) for column in COLUMNS}

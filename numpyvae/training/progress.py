@@ -1,38 +1,79 @@
 """What a person sees of a run while it goes on."""
 
-from types import TracebackType
+from __future__ import annotations
 
+import shutil
+import sys
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from ..data.dataset import Dataset
 from .run import Run
 
-HEADER = (
-    "   epoch      train loss   reconstr.      KL       val loss   reconstr.      KL"
-    "     mean of means  log-vars   seconds"
+RECONSTRUCTION = {"mse": "squared error", "bce": "cross-entropy"}
+
+
+class Column(NamedTuple):
+    """A column of the table of epochs: of the history, or ``"epoch"`` of how many."""
+
+    name: str
+    group: str
+    title: str
+    width: int
+    narrow: bool  # whether narrow terminals show it, too
+
+
+COLUMNS = (
+    Column("epoch", "", "epoch", 8, True),
+    Column("train_loss", "train", "loss", 8, True),
+    Column("train_reconstruction", "", "recon.", 8, False),
+    Column("train_kl", "", "KL", 8, False),
+    Column("val_loss", "validation", "loss", 9, True),
+    Column("val_reconstruction", "", "recon.", 8, True),
+    Column("val_kl", "", "KL", 8, True),
+    Column("mean_of_means", "mean of", "means", 8, False),
+    Column("mean_of_log_vars", "", "log-vars", 9, False),
+    Column("seconds", "", "s", 5, True),
 )
 
 
 class Progress:
-    """A line per epoch, and on a terminal a live bar with the loss and the time left.
+    """What is trained, a line per epoch, and on a terminal or in a notebook a live bar.
 
     Args:
         run: the run that is followed.
-        steps: number of steps in an epoch.
+        data: the images it is trained on.
+        folder: where it is kept, if anywhere.
         shown: False shows nothing.
     """
 
-    def __init__(self, run: Run, steps: int, shown: bool) -> None:
+    def __init__(self, run: Run, data: Dataset, folder: Path | None, shown: bool) -> None:
         self.run, self.shown = run, shown
-        if shown:
-            from tqdm import tqdm
+        if not shown:
+            return
+        from tqdm.auto import tqdm
 
-            self.bar = tqdm(
-                total=run.config.epochs * steps,
-                initial=len(run.history) * steps,
-                unit="step",
-                dynamic_ncols=True,
-                leave=False,
-                disable=None,  # on anything but a terminal
-            )
-            self.bar.write(HEADER)
+        wide = shutil.get_terminal_size().columns >= sum(column.width for column in COLUMNS)
+        self.columns = [column for column in COLUMNS if wide or column.narrow]
+        steps = ceil(len(data.train_images) / run.config.batch_size)
+        self.bar = tqdm(
+            total=run.config.epochs * steps,
+            initial=len(run.history) * steps,
+            unit="step",
+            dynamic_ncols=True,
+            leave=False,
+            disable=False if "ipykernel" in sys.modules else None,  # None: only on a terminal
+        )
+        self.bar.write(describe(run, data, folder))
+        groups, titles = "", ""
+        for column in self.columns:
+            if column.group:
+                groups = groups.ljust(len(titles) + 2) + column.group
+            titles += column.title.rjust(column.width)
+        self.bar.write(f"{groups}\n{titles}")
 
     def step(self, loss: float | None) -> None:
         """One training step is done; ``loss`` is its loss per image, where that is known."""
@@ -45,18 +86,16 @@ class Progress:
         """The run has one more row in its history."""
         if self.shown:
             row = self.run.history[-1]
-            self.bar.write(
-                f"{row['epoch']:>4.0f}/{self.run.config.epochs:<4d}"
-                + "".join(
-                    f"   {row[f'{part}_loss']:12.3f}{row[f'{part}_reconstruction']:12.3f}"
-                    f"{row[f'{part}_kl']:8.3f}"
-                    for part in ("train", "val")
-                )
-                + f"{row['mean_of_means']:+14.4f}{row['mean_of_log_vars']:+12.3f}"
-                f"{row['seconds']:10.2f}"
-            )
+            cells = (f"{self._cell(row, c.name):>{c.width}}" for c in self.columns)
+            self.bar.write("".join(cells))
 
-    def __enter__(self) -> "Progress":
+    def _cell(self, row: Mapping[str, float], name: str) -> str:
+        if name == "epoch":
+            return f"{row[name]:.0f}/{self.run.config.epochs}"
+        sign = "+" if name.startswith("mean") else ""
+        return format(row[name], f"{sign}.{_decimals(row[name], 3 if name == 'seconds' else 5)}f")
+
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(
@@ -67,3 +106,24 @@ class Progress:
     ) -> None:
         if self.shown:
             self.bar.close()
+
+
+def describe(run: Run, data: Dataset, folder: Path | None) -> str:
+    """What is trained on what, and where it is kept, in a few lines."""
+    config = run.config
+    network = "-".join(map(str, run.vae.sizes))
+    count = run.vae.parameters.flat.size
+    lines = [
+        f"{config.dataset}: {data.describe()}",
+        f"{network} and back, {count:,} parameters; {RECONSTRUCTION[config.reconstruction]} + "
+        f"{config.beta:g} KL",
+    ]
+    if folder is not None:
+        lines.append(f"kept in {folder}")
+    return "\n".join(lines)
+
+
+def _decimals(number: float, digits: int) -> int:
+    """How many decimals a number has when it is shown with so many digits, at most."""
+    before = len(f"{abs(number):.0f}")
+    return min(3, max(0, digits - before))

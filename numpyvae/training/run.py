@@ -1,10 +1,14 @@
 """A training run: everything that training changes, and the settings it goes by."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
-from ..errors import LossNotFiniteError
+from ..data.dataset import Dataset
+from ..errors import InputError, LossNotFiniteError
 from ..functional import Array
 from ..model import VAE
 from ..optim import Adam
@@ -16,8 +20,9 @@ COLUMNS = (
     "epoch",
     *("train_loss", "train_reconstruction", "train_kl"),
     *("val_loss", "val_reconstruction", "val_kl"),
-    *("mean_of_means", "mean_of_log_vars", "seconds"),
+    *("mean_of_means", "mean_of_log_vars", "lr", "seconds"),
 )
+MAY_CHANGE = ("epochs", "lr", "lr_schedule")  # settings of a run that goes on
 
 
 LARGEST = 1e100  # number in a history: no loss of finite numbers can be larger
@@ -28,6 +33,7 @@ class Run:
     """Everything that training changes, and the settings it goes by: what a checkpoint holds.
 
     ``history`` has a row per finished epoch, from ``COLUMNS`` to numbers; losses are per image.
+    ``data_dir`` is the folder where the data set's files lay, if there were any.
     """
 
     config: Config
@@ -36,6 +42,7 @@ class Run:
     adam: Adam
     rng: np.random.Generator
     history: list[dict[str, float]]
+    data_dir: str | None = None
 
     def __repr__(self) -> str:
         epochs = f"{len(self.history)} of {self.config.epochs} epochs"
@@ -43,7 +50,7 @@ class Run:
         return f"<Run on {self.config.dataset}: {epochs}{loss}, {self.vae}>"
 
     @classmethod
-    def start(cls, config: Config, image_shape: tuple[int, int]) -> "Run":
+    def start(cls, config: Config, image_shape: tuple[int, int]) -> Run:
         """A run before its first epoch."""
         vae = VAE(
             image_shape[0] * image_shape[1],
@@ -70,3 +77,27 @@ class Run:
                 raise LossNotFiniteError(f"{name} is not finite")
         if any(not abs(value) <= LARGEST for row in self.history for value in row.values()):
             raise LossNotFiniteError("the history is not finite")
+
+    def go_on_with(self, config: Config) -> None:
+        """Gives a run, before it goes on, the settings ``config``; only some may be new.
+
+        Raises:
+            InputError: other settings differ, or the run has more epochs already.
+        """
+        old, new = asdict(self.config), asdict(config)
+        if Path(config.dataset).name == Path(self.config.dataset).name:  # files may move
+            new["dataset"] = old["dataset"]
+        changed = [name for name in old if old[name] != new[name] and name not in MAY_CHANGE]
+        if changed:
+            shown = "; ".join(f"{name} {old[name]}, not {new[name]}" for name in changed)
+            raise InputError(f"the run has {shown}")
+        if config.epochs < len(self.history):
+            raise InputError(f"the run has finished epoch {len(self.history)} already")
+        self.config = config
+
+    def check_fit(self, data: Dataset) -> None:
+        """Raises InputError where the data have images of another size."""
+        if data.image_shape != self.image_shape:
+            raise InputError(
+                f"the run is for images of {self.image_shape}, {data.name} has {data.image_shape}"
+            )

@@ -13,7 +13,7 @@ import torch
 from threadpoolctl import threadpool_info
 
 from numpyvae import InputError, load_dataset
-from numpyvae.commands.arguments import add_data_arguments, add_json_argument
+from numpyvae.commands.arguments import add_data_arguments, add_json_argument, png
 from numpyvae.data.files import make_folder, write_text
 
 from .contenders import COMPILED, DEFAULT, FUSED, NUMPY, PRODUCTS, Sizes, compiler_works, medians
@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-compile", action="store_true", help="leave torch.compile out, which needs a minute")
     add("--no-growth", action="store_true", help="leave out how a step's time grows with the sizes")
     add_json_argument(parser)
-    add("--plot", type=Path, metavar="FILE", help="draw how a step's time grows into FILE")
+    add("--plot", type=png, metavar="FILE", help="draw how a step's time grows into FILE")
 
 
 def run(

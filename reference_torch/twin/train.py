@@ -3,7 +3,10 @@
 import argparse
 from typing import Any
 
+import torch
+
 from numpyvae.commands import train
+from numpyvae.commands.arguments import limited
 
 from .training import trainer_on
 
@@ -27,5 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train.add_arguments(parser)
 
 
-def run(device: str, compile: bool, **given: Any) -> None:
-    train.run(make_trainer=trainer_on(device, compile), **given)
+def run(device: str, compile: bool, threads: int | None, **given: Any) -> None:
+    with limited(threads):
+        if threads is not None:
+            torch.set_num_threads(threads)
+        train.run(make_trainer=trainer_on(device, compile), threads=threads, **given)

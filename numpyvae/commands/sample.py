@@ -1,0 +1,61 @@
+"""``numpyvae sample``."""
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+from ..evaluation.latent import sample_label
+from ..training.chance import Stream
+from ..training.checkpoint import load_checkpoint
+from ..training.folder import draw_images
+from .arguments import (
+    MOST_IMAGES,
+    add_checkpoint_argument,
+    add_data_arguments,
+    add_number_argument,
+    add_picture_argument,
+    add_seed_argument,
+    check_number,
+    check_seed,
+    load_data,
+    picture_path,
+)
+
+HELP = "draw new images from a checkpoint"
+DESCRIPTION = """\
+Draw latent vectors, decode them, and save a picture: from the prior N(0, I), or, with --label, from
+a Gaussian fitted to where the training images of that label lie in the latent space.
+"""
+PICTURE = "sample.png"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_checkpoint_argument(parser)
+    add_number_argument(parser, "images", 64)
+    parser.add_argument("--label", type=int, metavar="N", help="draw images like those of a label")
+    add_data_arguments(parser, "the images with labels")
+    add_seed_argument(parser, "the latent vectors")
+    add_picture_argument(parser, f"{PICTURE} beside CHECKPOINT")
+
+
+def run(
+    checkpoint: Path,
+    n: int,
+    label: int | None,
+    dataset: str | None,
+    data_dir: str | None,
+    seed: int,
+    out: Path | None,
+) -> None:
+    check_number(n, MOST_IMAGES)
+    check_seed(seed)
+    if label is None and (dataset or data_dir):
+        raise InputError("--dataset and --data-dir say where labels are: they need --label")
+    run, rng = load_checkpoint(checkpoint), Stream.NEW_IMAGES.generator(seed)
+    if label is None:
+        images = run.vae.sample(n, rng)
+    else:
+        images = sample_label(run.vae, load_data(run, dataset, data_dir), label, n, rng)
+    path = picture_path(out, checkpoint, PICTURE)
+    draw_images(run, images, path)
+    print(path)

@@ -1,0 +1,105 @@
+"""Weights in and out of a run, in files that others read: named arrays, as in PyTorch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from ..data.files import StrPath, reading, replacing
+from ..errors import InputError
+from ..functional import Array
+from ..model import parameter_shapes
+from .config import Config
+from .run import Run
+
+METADATA = "numpyvae"  # the settings' place in a file's metadata
+
+
+def save_weights(run: Run, path: StrPath) -> None:
+    """Writes the weights of a run as a safetensors file, with the names and shapes of PyTorch.
+
+    ``TorchVAE(...).load_state_dict(safetensors.torch.load_file(path))`` reads it. The settings are
+    in its metadata, so ``load_weights`` needs no more. Adam's state and the history are left out.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    settings = {"config": asdict(run.config), "image_shape": run.image_shape}
+    content = save(dict(run.vae.parameters), {METADATA: json.dumps(settings)})
+    with replacing(path) as stream:
+        stream.write(content)
+
+
+def load_weights(
+    path: StrPath, config: Config | None = None, image_shape: tuple[int, int] | None = None
+) -> Run:
+    """A run, before its first epoch, with the weights of a safetensors file.
+
+    Args:
+        path: the file, of ``save_weights`` or another program's.
+        config: the settings, whose sizes are taken from the weights; by default those in the file,
+            or else ``Config``'s own.
+        image_shape: (height, width); by default that in the file, or else a square.
+
+    Raises:
+        InputError: the file is missing, damaged or holds another model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with reading(path), safe_open(path, "numpy") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            known = (file.metadata() or {}).get(METADATA)
+    except (SafetensorError, TypeError) as error:  # TypeError: a dtype that NumPy lacks
+        raise InputError(f"cannot read {path}, damaged or of another kind: {error}") from error
+    if known is not None:
+        try:
+            settings = json.loads(known)
+            config = config or Config.from_json(settings["config"])
+            image_shape = image_shape or tuple(settings["image_shape"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(f"the settings in {path} make no sense: {error}") from error
+    return run_with_weights(weights, path, config, image_shape)
+
+
+def run_with_weights(
+    weights: Mapping[str, Array],
+    path: StrPath,
+    config: Config | None = None,
+    image_shape: tuple[int, int] | None = None,
+) -> Run:
+    """A run, before its first epoch, with such weights, from the file ``path``.
+
+    Raises:
+        InputError: names, shapes or values are not those of a model.
+    """
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    try:
+        h_dim1, x_dim = shapes["encoder1.weight"]
+        z_dim, h_dim2 = shapes["mean.weight"]
+    except (KeyError, ValueError):
+        raise InputError(f"{path} lacks a matrix encoder1.weight or mean.weight") from None
+    expected = parameter_shapes(x_dim, h_dim1, h_dim2, z_dim)
+    for name in expected.keys() | shapes.keys():
+        if shapes.get(name) != expected.get(name):
+            raise InputError(
+                f"{path} has {name} of shape {shapes.get(name)}, not {expected.get(name)}"
+            )
+    for name, weight in weights.items():
+        if weight.dtype.kind != "f" or not np.isfinite(weight).all():
+            raise InputError(f"{name} in {path} must be finite floats")
+    if image_shape is None:
+        image_shape = (math.isqrt(x_dim),) * 2
+    if len(image_shape) != 2 or math.prod(image_shape) != x_dim:
+        raise InputError(f"{path} is for images of {x_dim} pixels, which is not {image_shape}")
+    config = replace(config or Config(), hidden=(h_dim1, h_dim2), z_dim=z_dim)
+    run = Run.start(config, (image_shape[0], image_shape[1]))
+    for name, weight in weights.items():
+        run.vae.parameters[name] = weight
+    return run
