@@ -107,8 +107,8 @@ class VAE:
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
-        count = self.parameters.flat.size
-        return f"<VAE {sizes}, {self.reconstruction}, {self.dtype}, {count:,} parameters>"
+        name, count = type(self).__name__, self.parameters.flat.size
+        return f"<{name} {sizes}, {self.reconstruction}, {self.dtype}, {count:,} parameters>"
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
@@ -181,11 +181,24 @@ class VAE:
             case unknown:
                 assert_never(unknown)
 
+    def _reconstruction_loss_backward(
+        self, x: Array, a: Mapping[str, Array], grad: Mapping[str, Array]
+    ) -> None:
+        """The loss and the sigmoid: (B9) and (B8), or (B10)."""
+        match self.reconstruction:
+            case "mse":
+                F.squared_error_backward(a["y"], x, out=grad["y"])
+                F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
+            case "bce":
+                F.bernoulli_cross_entropy_backward(a["logits"], x, out=grad["logits"])
+            case unknown:
+                assert_never(unknown)
+
     def backward(self) -> FlatArrays:
         """d total / d parameter for the last ``forward``, by parameter name.
 
-        docs/backward.md goes through this method line by line. Every line is one layer's backward
-        pass, except where paths meet: (B15), (B16) and (B17).
+        docs/backward.md goes through this method line by line. Every line of it and of what it
+        calls is one layer's backward pass, except where paths meet: (B15), (B16) and (B17).
 
         The arrays are the model's own, overwritten by the next ``backward``. The gradients with
         respect to the activations are left in ``activation_gradients``: ``"mean"``, ``"z"``, ...
@@ -198,22 +211,8 @@ class VAE:
         x, eps, beta = self._given
         a, grad = self.activations, self.activation_gradients
 
-        # The loss and the sigmoid: (B9) and (B8), or (B10).
-        match self.reconstruction:
-            case "mse":
-                F.squared_error_backward(a["y"], x, out=grad["y"])
-                F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
-            case "bce":
-                F.bernoulli_cross_entropy_backward(a["logits"], x, out=grad["logits"])
-            case unknown:
-                assert_never(unknown)
-
-        # The decoder, last layer first: each linear layer is (B2), (B3) and (B4), each ReLU (B6).
-        self._linear_backward("decoder3", grad["logits"], a["h4"], out=grad["h4"])
-        F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
-        self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])
-        F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])
-        self._linear_backward("decoder1", grad["a3"], a["z"], out=grad["z"])
+        self._reconstruction_loss_backward(x, a, grad)
+        self._decode_backward()
 
         # Two paths lead to mean and log_var: through z, (B11) and (B12), and through the KL
         # divergence, (B13) and (B14). Their sums are (B15) and (B16).
@@ -224,13 +223,7 @@ class VAE:
         grad_mean += kl_mean
         grad_log_var += kl_log_var
 
-        # The encoder, as the decoder; h2 feeds both heads, so its gradient is a sum of two: (B17).
-        grad_h2 = self._linear_backward("mean", grad_mean, a["h2"], out=grad["h2"])
-        grad_h2 += self._linear_backward("log_var", grad_log_var, a["h2"], out=self._room["h2"])
-        F.relu_backward(grad_h2, a["h2"], out=grad["a2"])
-        self._linear_backward("encoder2", grad["a2"], a["h1"], out=grad["h1"])
-        F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
-        self._linear_backward_parameters("encoder1", grad["a1"], x)  # x needs no gradient
+        self._encode_backward(x)
         self._differentiated = True
         return self.gradients
 
@@ -261,10 +254,29 @@ class VAE:
         log_var = self._linear("log_var", h2, out.get("log_var"))
         return mean, log_var
 
+    def _encode_backward(self, x: Array) -> None:
+        """As the decoder; h2 feeds both heads, so its gradient is a sum of two: (B17)."""
+        a, grad = self.activations, self.activation_gradients
+        grad_h2 = self._linear_backward("mean", grad["mean"], a["h2"], out=grad["h2"])
+        grad_h2 += self._linear_backward("log_var", grad["log_var"], a["h2"], self._room["h2"])
+        F.relu_backward(grad_h2, a["h2"], out=grad["a2"])
+        self._linear_backward("encoder2", grad["a2"], a["h1"], out=grad["h1"])
+        F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
+        self._linear_backward_parameters("encoder1", grad["a1"], x)  # x needs no gradient
+
     def _decode(self, z: Array, out: Mapping[str, Array]) -> Array:
         h3 = self._hidden("decoder1", z, out.get("h3"))
         h4 = self._hidden("decoder2", h3, out.get("h4"))
         return self._linear("decoder3", h4, out.get("logits"))
+
+    def _decode_backward(self) -> None:
+        """Last layer first: each linear layer is (B2), (B3) and (B4), each ReLU (B6)."""
+        a, grad = self.activations, self.activation_gradients
+        self._linear_backward("decoder3", grad["logits"], a["h4"], out=grad["h4"])
+        F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
+        self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])
+        F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])
+        self._linear_backward("decoder1", grad["a3"], a["z"], out=grad["z"])
 
     def _hidden(self, layer: str, x: Array, out: Array | None) -> Array:
         h = self._linear(layer, x, out)

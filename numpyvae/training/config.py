@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from ..errors import InputError
+from ..importance import Bound
 from ..model import Reconstruction
 
 LrSchedule = Literal["constant", "cosine"]
+NEWER = {"importance_samples": 1, "bound": "importance"}  # settings that older checkpoints lack
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Config:
         beta: weight of the KL divergence.
         z_dim, hidden: sizes of the latent space and of the two hidden layers.
         reconstruction: ``"mse"`` or ``"bce"``.
+        importance_samples: latent vectors per image; with 1 the model is a plain VAE.
+        bound: what more of them are for: ``"importance"``, a tighter bound, or ``"elbo"``, the mean
+            of their ELBOs. With one sample they are the same, and its KL divergence is exact.
         noise: False trains with eps = 0; with beta 0 that is a plain autoencoder.
         binarize: draw every pixel anew as 0 or 1 at each visit, with the pixel's value as its
             probability; needs ``"bce"``.
@@ -43,6 +48,8 @@ class Config:
     z_dim: int = 50
     hidden: tuple[int, int] = (512, 256)
     reconstruction: Reconstruction = "mse"
+    importance_samples: int = 1
+    bound: Bound = "importance"
     noise: bool = True
     binarize: bool = False
     seed: int = 0
@@ -54,7 +61,8 @@ class Config:
             raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
         if not (isinstance(self.hidden, tuple) and len(self.hidden) == 2):
             raise InputError(f"hidden must be two sizes, got {self.hidden!r}")
-        sizes = [("epochs", self.epochs), ("batch_size", self.batch_size), ("z_dim", self.z_dim)]
+        names = ("epochs", "batch_size", "z_dim", "importance_samples")
+        sizes = [(name, getattr(self, name)) for name in names]
         for name, size in [*sizes, *(("hidden", size) for size in self.hidden)]:
             if type(size) is not int or size < 1:
                 raise InputError(f"{name} must be a whole number of at least 1, got {size!r}")
@@ -64,7 +72,8 @@ class Config:
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 <= value < math.inf:
                 raise InputError(f"{name} must be a finite number of at least 0, got {value!r}")
-        for name, kind in (("reconstruction", Reconstruction), ("lr_schedule", LrSchedule)):
+        choices_of = {"reconstruction": Reconstruction, "lr_schedule": LrSchedule, "bound": Bound}
+        for name, kind in choices_of.items():
             if getattr(self, name) not in get_args(kind):
                 choices = " or ".join(get_args(kind))
                 raise InputError(f"{name} must be {choices}, got {getattr(self, name)!r}")
@@ -73,6 +82,10 @@ class Config:
                 raise InputError(f"{name} must be true or false, got {getattr(self, name)!r}")
         if self.binarize and self.reconstruction != "bce":
             raise InputError("binarize needs reconstruction bce, the likelihood of binary pixels")
+        if self.importance_samples > 1 and not self.noise:
+            raise InputError("importance_samples needs noise: without it all samples are the same")
+        if self.importance_samples > 1 and self.bound == "importance" and self.beta != 1:
+            raise InputError(f"the importance-weighted bound needs beta 1, got {self.beta}")
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> "Config":
@@ -82,7 +95,9 @@ class Config:
             InputError: a setting is missing, unknown or invalid.
         """
         names = {field.name for field in fields(cls)}
-        if not isinstance(settings, Mapping) or settings.keys() != names:
+        if not isinstance(settings, Mapping) or {*NEWER, *settings} != names:
             raise InputError(f"a configuration has the settings {', '.join(sorted(names))}")
         hidden = settings["hidden"]
-        return cls(**{**settings, "hidden": tuple(hidden) if type(hidden) is list else hidden})
+        return cls(
+            **{**NEWER, **settings, "hidden": tuple(hidden) if type(hidden) is list else hidden}
+        )

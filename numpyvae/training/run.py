@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..functional import Array
+from ..importance import IWAE
 from ..model import VAE
 from ..optim import Adam
 from .chance import Stream
@@ -17,6 +19,17 @@ COLUMNS = (
     *("val_loss", "val_reconstruction", "val_kl"),
     *("mean_of_means", "mean_of_log_vars", "seconds"),
 )
+
+
+def new_model(config: Config, x_dim: int, dtype: DTypeLike = np.float32) -> VAE:
+    """The model that ``config`` asks for, with initial weights, for images of x_dim pixels."""
+    sizes = (x_dim, *config.hidden, config.z_dim)
+    if config.importance_samples == 1:
+        return VAE(*sizes, config.reconstruction, dtype, config.seed)
+    return IWAE(
+        *sizes, config.reconstruction, dtype, config.seed,
+        samples=config.importance_samples, bound=config.bound,
+    )  # fmt: skip
 
 
 @dataclass(repr=False)
@@ -41,13 +54,7 @@ class Run:
     @classmethod
     def start(cls, config: Config, image_shape: tuple[int, int]) -> "Run":
         """A run before its first epoch."""
-        vae = VAE(
-            image_shape[0] * image_shape[1],
-            *config.hidden,
-            config.z_dim,
-            reconstruction=config.reconstruction,
-            seed=config.seed,
-        )
+        vae = new_model(config, image_shape[0] * image_shape[1])
         adam = Adam(vae.parameters, lr=config.lr, weight_decay=config.weight_decay)
         return cls(config, image_shape, vae, adam, Stream.TRAINING.generator(config.seed), [])
 

@@ -256,7 +256,7 @@ ERRORS = (
         "mean and log_var are both computed from h2, so its gradient is the sum of two.",
         (
             Change(
-                VAE.backward,
+                VAE._encode_backward,
                 'grad_h2 += self._linear_backward("log_var"',
                 'self._linear_backward("log_var"',
             ),
@@ -275,7 +275,7 @@ ERRORS = (
         "With cross-entropy it cancels; with the squared error it does not.",
         (
             Change(
-                VAE.backward,
+                VAE._reconstruction_loss_backward,
                 'F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])',
                 'grad["logits"][...] = grad["y"]',
             ),
@@ -313,7 +313,7 @@ ERRORS = (
         "Where h1 and h4 are equally wide, the wrong mask fits without complaint.",
         (
             Change(
-                VAE.backward,
+                VAE._decode_backward,
                 'F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])',
                 'F.relu_backward(grad["h4"], a["h1"], out=grad["a4"])',
             ),
@@ -325,7 +325,7 @@ ERRORS = (
         "A unit that is off lets no gradient through.",
         (
             Change(
-                VAE.backward,
+                VAE._decode_backward,
                 'F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])',
                 'grad["a3"][...] = grad["h3"]',
             ),
@@ -374,7 +374,7 @@ ERRORS = (
         "A weight's gradient takes the layer's input; here it is given the output.",
         (
             Change(
-                VAE.backward,
+                VAE._decode_backward,
                 'self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])',
                 'self._linear_backward("decoder2", grad["a4"], a["h4"], out=grad["h3"])',
             ),
