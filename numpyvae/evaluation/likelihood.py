@@ -16,7 +16,10 @@ So the training loss with beta 1 is minus the ELBO, but for that constant: ``log
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, assert_never
 
 import numpy as np
@@ -25,6 +28,7 @@ from .. import functional as F
 from ..data.dataset import minibatches
 from ..errors import InputError
 from ..functional import Array
+from ..importance import log_weights
 from ..model import VAE
 
 BATCH = 200  # images that go through a network at once: few enough to stay in the cache
@@ -82,7 +86,9 @@ def elbo(vae: VAE, images: Array, rng: np.random.Generator, samples: int = 10) -
     mean, log_var = encode(vae, images)
     likelihood = np.zeros(len(images))
     for _ in range(samples):
-        for rows, z, _ in _posterior_samples(mean, log_var, rng):
+        for rows in batches(mean):
+            eps = rng.standard_normal(mean[rows].shape, mean.dtype)
+            z = F.reparameterize(mean[rows], log_var[rows], eps)
             likelihood[rows] += log_likelihood(vae, images[rows], z)
     reconstruction = -float(likelihood.mean() / samples) - log_normalizer(vae)
     kl = float(F.kl_divergence(mean, log_var).mean(dtype=np.float64))
@@ -101,8 +107,8 @@ def importance_sampled_log_likelihood(
     In expectation it is at most log p(x), approaches that as K grows, and never falls with K; with
     K = 1 it is the ELBO. Burda et al. (2016), theorem 1.
 
-    Each round draws one z for every image, so memory does not grow with K. ``on_sample`` is called
-    after each round.
+    Each round draws one z for every image, so memory does not grow with K. The batches of a round
+    are shared out among the cores. ``on_sample`` is called after each round.
 
     Returns:
         (N,), float64, in nats.
@@ -110,26 +116,27 @@ def importance_sampled_log_likelihood(
     Raises:
         InputError: ``samples`` is below 1.
     """
+    from threadpoolctl import threadpool_limits
+
     check_at_least(1, "importance samples", samples)
     mean, log_var = encode(vae, images)
     log_sum = np.full(len(images), -np.inf)
-    for _ in range(samples):
-        for rows, z, eps in _posterior_samples(mean, log_var, rng):
-            # log p(z) - log q(z|x): the squares are those of z and of eps = (z - mean) / std.
-            log_ratio = 0.5 * np.sum(eps**2 + log_var[rows] - z**2, axis=1, dtype=np.float64)
-            log_weight = log_likelihood(vae, images[rows], z) + log_ratio
-            log_sum[rows] = np.logaddexp(log_sum[rows], log_weight)
-        on_sample()
+
+    def add_sample(eps: Array, rows: slice) -> None:
+        z = F.reparameterize(mean[rows], log_var[rows], eps[rows])
+        loss = -log_likelihood(vae, images[rows], z)
+        log_w = log_weights(loss[:, None], z[:, None], log_var[rows], eps[rows, None])
+        log_sum[rows] = np.logaddexp(log_sum[rows], log_w[:, 0])
+
+    # Each thread is given a core, so its matrix products must not ask for all of them; and NumPy
+    # keeps in each thread what to do about overflow.
+    pool = ThreadPoolExecutor(os.cpu_count(), initializer=partial(np.seterr, **np.geterr()))
+    with threadpool_limits(1, "blas"), pool:
+        for _ in range(samples):
+            eps = rng.standard_normal(mean.shape, mean.dtype)
+            list(pool.map(partial(add_sample, eps), batches(mean)))
+            on_sample()
     return log_sum - math.log(samples)
-
-
-def _posterior_samples(
-    mean: Array, log_var: Array, rng: np.random.Generator
-) -> Iterator[tuple[slice, Array, Array]]:
-    """Yields rows, z and eps, batch by batch: one z = mean + std eps for every image."""
-    for rows in batches(mean):
-        eps = rng.standard_normal(mean[rows].shape, mean.dtype)
-        yield rows, F.reparameterize(mean[rows], log_var[rows], eps), eps
 
 
 def batches(images: Array) -> Iterator[slice]:
