@@ -32,6 +32,7 @@ from ..importance import log_weights
 from ..model import VAE
 
 BATCH = 200  # images that go through a network at once: few enough to stay in the cache
+ROUND = 20  # samples of every image whose noise is drawn together
 ACTIVE = 0.01  # Burda et al. (2016), section 5.2: units lie far above it or far below
 
 
@@ -100,15 +101,15 @@ def importance_sampled_log_likelihood(
     images: Array,
     samples: int,
     rng: np.random.Generator,
-    on_sample: Callable[[], object] = lambda: None,
+    on_samples: Callable[[int], object] = lambda _: None,
 ) -> Array:
     """log 1/K sum_k p(x, z_k) / q(z_k|x) of each image, with K = ``samples`` draws z_k ~ q(z|x).
 
     In expectation it is at most log p(x), approaches that as K grows, and never falls with K; with
     K = 1 it is the ELBO. Burda et al. (2016), theorem 1.
 
-    Each round draws one z for every image, so memory does not grow with K. The batches of a round
-    are shared out among the cores. ``on_sample`` is called after each round.
+    A round draws a few z for every image, so memory does not grow with K. The batches of a round
+    are shared out among the cores. ``on_samples`` is told after each round how many z it drew.
 
     Returns:
         (N,), float64, in nats.
@@ -122,20 +123,22 @@ def importance_sampled_log_likelihood(
     mean, log_var = encode(vae, images)
     log_sum = np.full(len(images), -np.inf)
 
-    def add_sample(eps: Array, rows: slice) -> None:
-        z = F.reparameterize(mean[rows], log_var[rows], eps[rows])
-        loss = -log_likelihood(vae, images[rows], z)
-        log_w = log_weights(loss[:, None], z[:, None], log_var[rows], eps[rows, None])
-        log_sum[rows] = np.logaddexp(log_sum[rows], log_w[:, 0])
+    def add_samples(noise: Array, rows: slice) -> None:
+        for eps in noise[:, rows]:
+            z = F.reparameterize(mean[rows], log_var[rows], eps)
+            loss = -log_likelihood(vae, images[rows], z)
+            log_w = log_weights(loss[:, None], z[:, None], log_var[rows], eps[:, None])
+            log_sum[rows] = np.logaddexp(log_sum[rows], log_w[:, 0])
 
     # Each thread is given a core, so its matrix products must not ask for all of them; and NumPy
     # keeps in each thread what to do about overflow.
     pool = ThreadPoolExecutor(os.cpu_count(), initializer=partial(np.seterr, **np.geterr()))
     with threadpool_limits(1, "blas"), pool:
-        for _ in range(samples):
-            eps = rng.standard_normal(mean.shape, mean.dtype)
-            list(pool.map(partial(add_sample, eps), batches(mean)))
-            on_sample()
+        for start in range(0, samples, ROUND):
+            count = min(ROUND, samples - start)
+            noise = rng.standard_normal((count, *mean.shape), mean.dtype)
+            list(pool.map(partial(add_samples, noise), batches(mean)))
+            on_samples(count)
     return log_sum - math.log(samples)
 
 
