@@ -173,13 +173,13 @@ def bernoulli_cross_entropy(logits: Array, x: Array, room: Array | None = None) 
     np.greater(logits, 0, out=part)
     part -= x
     part *= logits
-    linear_part = np.sum(part, axis=1)
+    linear_part = np.sum(part, axis=-1)
 
     np.abs(logits, out=part)
     np.negative(part, out=part)
     np.exp(part, out=part)
     np.log1p(part, out=part)
-    return linear_part + np.sum(part, axis=1)
+    return linear_part + np.sum(part, axis=-1)
 
 
 def bernoulli_cross_entropy_backward(logits: Array, x: Array, out: Array | None = None) -> Array:

@@ -107,8 +107,8 @@ class VAE:
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
-        count = self.parameters.flat.size
-        return f"<VAE {sizes}, {self.reconstruction}, {self.dtype}, {count:,} parameters>"
+        name, count = type(self).__name__, self.parameters.flat.size
+        return f"<{name} {sizes}, {self.reconstruction}, {self.dtype}, {count:,} parameters>"
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:

@@ -53,6 +53,16 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
         "choices": ["mse", "bce"],
         "help": "squared error (default), or Bernoulli cross-entropy",
     },
+    "importance_samples": {
+        "type": int,
+        "metavar": "K",
+        "help": "latent vectors per image (default 1: a plain VAE)",
+    },
+    "bound": {
+        "choices": ["importance", "elbo"],
+        "help": "what more of them are for: the importance-weighted bound (default), or the mean "
+        "of their ELBOs",
+    },
     "binarize": {
         "action": "store_true",
         "help": "draw every pixel anew as 0 or 1 at each visit; needs --reconstruction bce",

@@ -97,7 +97,7 @@ def evaluate(
         bound = elbo(vae, shown, for_elbo)
         with tqdm(total=importance_samples, unit="sample", leave=False, disable=no_bar) as bar:
             nll = -importance_sampled_log_likelihood(
-                vae, shown, importance_samples, for_nll, on_sample=bar.update
+                vae, shown, importance_samples, for_nll, on_samples=bar.update
             )
         evaluation = Evaluation(
             config=run.config,

@@ -16,7 +16,10 @@ So the training loss with beta 1 is minus the ELBO, but for that constant: ``log
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, assert_never
 
 import numpy as np
@@ -25,9 +28,11 @@ from .. import functional as F
 from ..data.dataset import minibatches
 from ..errors import InputError
 from ..functional import Array
+from ..importance import log_weights
 from ..model import VAE
 
 BATCH = 200  # images that go through a network at once: few enough to stay in the cache
+ROUND = 20  # samples of every image whose noise is drawn together
 ACTIVE = 0.01  # Burda et al. (2016), section 5.2: units lie far above it or far below
 
 
@@ -82,7 +87,9 @@ def elbo(vae: VAE, images: Array, rng: np.random.Generator, samples: int = 10) -
     mean, log_var = encode(vae, images)
     likelihood = np.zeros(len(images))
     for _ in range(samples):
-        for rows, z, _ in _posterior_samples(mean, log_var, rng):
+        for rows in batches(mean):
+            eps = rng.standard_normal(mean[rows].shape, mean.dtype)
+            z = F.reparameterize(mean[rows], log_var[rows], eps)
             likelihood[rows] += log_likelihood(vae, images[rows], z)
     reconstruction = -float(likelihood.mean() / samples) - log_normalizer(vae)
     kl = float(F.kl_divergence(mean, log_var).mean(dtype=np.float64))
@@ -94,15 +101,15 @@ def importance_sampled_log_likelihood(
     images: Array,
     samples: int,
     rng: np.random.Generator,
-    on_sample: Callable[[], object] = lambda: None,
+    on_samples: Callable[[int], object] = lambda _: None,
 ) -> Array:
     """log 1/K sum_k p(x, z_k) / q(z_k|x) of each image, with K = ``samples`` draws z_k ~ q(z|x).
 
     In expectation it is at most log p(x), approaches that as K grows, and never falls with K; with
     K = 1 it is the ELBO. Burda et al. (2016), theorem 1.
 
-    Each round draws one z for every image, so memory does not grow with K. ``on_sample`` is called
-    after each round.
+    A round draws a few z for every image, so memory does not grow with K. The batches of a round
+    are shared out among the cores. ``on_samples`` is told after each round how many z it drew.
 
     Returns:
         (N,), float64, in nats.
@@ -110,26 +117,29 @@ def importance_sampled_log_likelihood(
     Raises:
         InputError: ``samples`` is below 1.
     """
+    from threadpoolctl import threadpool_limits
+
     check_at_least(1, "importance samples", samples)
     mean, log_var = encode(vae, images)
     log_sum = np.full(len(images), -np.inf)
-    for _ in range(samples):
-        for rows, z, eps in _posterior_samples(mean, log_var, rng):
-            # log p(z) - log q(z|x): the squares are those of z and of eps = (z - mean) / std.
-            log_ratio = 0.5 * np.sum(eps**2 + log_var[rows] - z**2, axis=1, dtype=np.float64)
-            log_weight = log_likelihood(vae, images[rows], z) + log_ratio
-            log_sum[rows] = np.logaddexp(log_sum[rows], log_weight)
-        on_sample()
+
+    def add_samples(noise: Array, rows: slice) -> None:
+        for eps in noise[:, rows]:
+            z = F.reparameterize(mean[rows], log_var[rows], eps)
+            loss = -log_likelihood(vae, images[rows], z)
+            log_w = log_weights(loss[:, None], z[:, None], log_var[rows], eps[:, None])
+            log_sum[rows] = np.logaddexp(log_sum[rows], log_w[:, 0])
+
+    # Each thread is given a core, so its matrix products must not ask for all of them; and NumPy
+    # keeps in each thread what to do about overflow.
+    pool = ThreadPoolExecutor(os.cpu_count(), initializer=partial(np.seterr, **np.geterr()))
+    with threadpool_limits(1, "blas"), pool:
+        for start in range(0, samples, ROUND):
+            count = min(ROUND, samples - start)
+            noise = rng.standard_normal((count, *mean.shape), mean.dtype)
+            list(pool.map(partial(add_samples, noise), batches(mean)))
+            on_samples(count)
     return log_sum - math.log(samples)
-
-
-def _posterior_samples(
-    mean: Array, log_var: Array, rng: np.random.Generator
-) -> Iterator[tuple[slice, Array, Array]]:
-    """Yields rows, z and eps, batch by batch: one z = mean + std eps for every image."""
-    for rows in batches(mean):
-        eps = rng.standard_normal(mean[rows].shape, mean.dtype)
-        yield rows, F.reparameterize(mean[rows], log_var[rows], eps), eps
 
 
 def batches(images: Array) -> Iterator[slice]:

@@ -11,10 +11,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..errors import InputError
+from ..importance import Bound
 from ..model import Reconstruction
 
 MOST, LARGEST = 10**6, 1e30  # of anything: beyond these, numbers overflow rather than mean much
 LrSchedule = Literal["constant", "cosine"]
+NEWER = {"importance_samples": 1, "bound": "importance"}  # settings that older checkpoints lack
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Config:
         beta: weight of the KL divergence.
         z_dim, hidden: sizes of the latent space and of the two hidden layers.
         reconstruction: ``"mse"`` or ``"bce"``.
+        importance_samples: latent vectors per image; with 1 the model is a plain VAE.
+        bound: what more of them are for: ``"importance"``, a tighter bound, or ``"elbo"``, the mean
+            of their ELBOs. With one sample they are the same, and its KL divergence is exact.
         noise: False trains with eps = 0; with beta 0 that is a plain autoencoder.
         binarize: draw every pixel anew as 0 or 1 at each visit, with the pixel's value as its
             probability; needs ``"bce"``.
@@ -49,6 +54,8 @@ class Config:
     z_dim: int = 50
     hidden: tuple[int, int] = (512, 256)
     reconstruction: Reconstruction = "mse"
+    importance_samples: int = 1
+    bound: Bound = "importance"
     noise: bool = True
     binarize: bool = False
     seed: int = 0
@@ -59,7 +66,7 @@ class Config:
         if not isinstance(self.dataset, str | os.PathLike):
             raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
         self._set("dataset", os.fspath(self.dataset))
-        for name in ("epochs", "batch_size", "z_dim"):
+        for name in ("epochs", "batch_size", "z_dim", "importance_samples"):
             self._set(name, whole_number(name, getattr(self, name)))
         self._set("seed", whole_number("seed", self.seed, at_least=0, at_most=2**63 - 1))
         if not isinstance(self.hidden, Sequence | np.ndarray) or len(self.hidden) != 2:
@@ -67,7 +74,8 @@ class Config:
         self._set("hidden", tuple(whole_number("hidden", size) for size in self.hidden))
         for name in ("lr", "weight_decay", "beta"):
             self._set(name, real_number(name, getattr(self, name)))
-        for name, kind in (("reconstruction", Reconstruction), ("lr_schedule", LrSchedule)):
+        choices_of = {"reconstruction": Reconstruction, "lr_schedule": LrSchedule, "bound": Bound}
+        for name, kind in choices_of.items():
             if getattr(self, name) not in get_args(kind):
                 choices = " or ".join(get_args(kind))
                 raise InputError(f"{name} must be {choices}, got {getattr(self, name)!r}")
@@ -77,6 +85,10 @@ class Config:
             self._set(name, bool(getattr(self, name)))
         if self.binarize and self.reconstruction != "bce":
             raise InputError("binarize needs reconstruction bce, the likelihood of binary pixels")
+        if self.importance_samples > 1 and not self.noise:
+            raise InputError("importance_samples needs noise: without it all samples are the same")
+        if self.importance_samples > 1 and self.bound == "importance" and self.beta != 1:
+            raise InputError(f"the importance-weighted bound needs beta 1, got {self.beta}")
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -89,9 +101,9 @@ class Config:
             InputError: a setting is missing, unknown or invalid.
         """
         names = {field.name for field in fields(cls)}
-        if not isinstance(settings, Mapping) or settings.keys() != names:
+        if not isinstance(settings, Mapping) or {*NEWER, *settings} != names:
             raise InputError(f"a configuration has the settings {', '.join(sorted(names))}")
-        return cls(**settings)
+        return cls(**{**NEWER, **settings})
 
 
 def whole_number(name: str, value: object, at_least: int = 1, at_most: int = MOST) -> int:

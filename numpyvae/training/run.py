@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..data.dataset import Dataset
 from ..errors import InputError, LossNotFiniteError
 from ..functional import Array
+from ..importance import IWAE
 from ..model import VAE
 from ..optim import Adam
 from .chance import Stream
@@ -26,6 +28,17 @@ MAY_CHANGE = ("epochs", "lr", "lr_schedule")  # settings of a run that goes on
 
 
 LARGEST = 1e100  # number in a history: no loss of finite numbers can be larger
+
+
+def new_model(config: Config, x_dim: int, dtype: DTypeLike = np.float32) -> VAE:
+    """The model that ``config`` asks for, with initial weights, for images of x_dim pixels."""
+    sizes = (x_dim, *config.hidden, config.z_dim)
+    if config.importance_samples == 1:
+        return VAE(*sizes, config.reconstruction, dtype, config.seed)
+    return IWAE(
+        *sizes, config.reconstruction, dtype, config.seed,
+        samples=config.importance_samples, bound=config.bound,
+    )  # fmt: skip
 
 
 @dataclass(repr=False)
@@ -52,13 +65,7 @@ class Run:
     @classmethod
     def start(cls, config: Config, image_shape: tuple[int, int]) -> Run:
         """A run before its first epoch."""
-        vae = VAE(
-            image_shape[0] * image_shape[1],
-            *config.hidden,
-            config.z_dim,
-            reconstruction=config.reconstruction,
-            seed=config.seed,
-        )
+        vae = new_model(config, image_shape[0] * image_shape[1])
         adam = Adam(vae.parameters, lr=config.lr, weight_decay=config.weight_decay)
         return cls(config, image_shape, vae, adam, Stream.TRAINING.generator(config.seed), [])
 

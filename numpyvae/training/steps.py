@@ -34,8 +34,8 @@ class Trainer(Protocol):
 class Stepper(Protocol):
     """What an epoch needs: a step of training, and the same without learning.
 
-    Both are given images x (B, x_dim) and noise eps (B, z_dim); ``measure`` also returns mean and
-    log_var (B, z_dim). ``store`` is called after an epoch's steps, to bring the run up to date.
+    Both are given images x and noise eps, as ``visits`` yields them; ``measure`` also returns mean
+    and log_var (B, z_dim). ``store`` is called after an epoch's steps, to bring the run up to date.
     """
 
     def train(self, x: Array, eps: Array, beta: float) -> Loss: ...
@@ -99,15 +99,17 @@ def numpy_trainer(run: Run, data: Dataset) -> Trainer:
 def visits(
     images: Array, config: Config, rng: np.random.Generator, shuffled: bool = False
 ) -> Iterator[tuple[Array, Array]]:
-    """Minibatches x (B, x_dim), as ``config`` binarizes them, each with its noise eps (B, z_dim).
+    """Minibatches x (B, x_dim), as ``config`` binarizes them, each with its noise eps (B K, z_dim)
+    for K importance samples of each image.
 
     Both lie in buffers that the next minibatch overwrites. All chance comes from ``rng``.
     """
-    noise = np.zeros((min(config.batch_size, len(images)), config.z_dim), np.float32)
+    rows = min(config.batch_size, len(images)) * config.importance_samples
+    noise = np.zeros((rows, config.z_dim), np.float32)
     for x in minibatches(images, config.batch_size, np.float32, rng if shuffled else None):
         if config.binarize:
             np.less(rng.random(x.shape, np.float32), x, out=x)
-        eps = noise[: len(x)]
+        eps = noise[: len(x) * config.importance_samples]
         if config.noise:
             rng.standard_normal(dtype=np.float32, out=eps)
         yield x, eps

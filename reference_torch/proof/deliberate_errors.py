@@ -36,7 +36,8 @@ class DeliberateError:
     ``caught``: the names of all arrays that differ from PyTorch's, as ``model_parity`` calls
     them; for an error in Adam, of the parameters. ``consistent``: the backward pass is the right
     one for the wrong loss, so a gradient check, which knows no other loss, cannot see the error.
-    ``public``: the same has been published in code or is a documented pitfall.
+    ``public``: the same has been published in code or is a documented pitfall. ``samples``: the
+    model is an ``IWAE`` with so many samples per image.
     """
 
     name: str
@@ -46,6 +47,7 @@ class DeliberateError:
     consistent: bool = False
     public: bool = False
     reconstruction: Reconstruction = "mse"
+    samples: int | None = None
 
     @property
     def in_adam(self) -> bool:

@@ -12,6 +12,7 @@ from numpyvae import VAE, Config, InputError, load_checkpoint
 from numpyvae.commands.arguments import add_checkpoint_argument, add_settings
 from numpyvae.functional import Array
 from numpyvae.training.chance import Stream
+from numpyvae.training.run import new_model
 
 from .parity import Comparison, model_parity
 
@@ -123,6 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_argument(parser, nargs="?", help="a trained run, instead of random weights")
     parser.add_argument("--x-dim", type=int, metavar="N", help="pixels (default 784)")
     add_settings(parser, "hidden", "z_dim", "reconstruction", "batch_size", "beta", "seed")
+    add_settings(parser, "importance_samples", "bound")
     parser.add_argument(
         "--dtype",
         choices=["float64", "float32"],
@@ -135,33 +137,36 @@ def run(checkpoint: Path | None, x_dim: int | None, dtype: str, **settings: Any)
     """Prints the table; returns 1 if anything disagrees, else 0."""
     if checkpoint is not None:
         own = ["x_dim"] if x_dim is not None else []
-        own += [name for name in ("hidden", "z_dim", "reconstruction") if name in settings]
+        names = ("hidden", "z_dim", "reconstruction", "importance_samples", "bound")
+        own += [name for name in names if name in settings]
         if own:
             flags = ", ".join("--" + name.replace("_", "-") for name in own)
             raise InputError(f"leave out {flags}: the checkpoint has its own")
-        vae, weights = load_checkpoint(checkpoint).vae.astype(dtype), f"weights of {checkpoint}"
-        config = Config(**settings)
+        run = load_checkpoint(checkpoint)
+        vae, weights = run.vae.astype(dtype), f"weights of {checkpoint}"
+        kept = ("importance_samples", "bound")
+        config = Config(**settings, **{name: getattr(run.config, name) for name in kept})
     else:
         if "hidden" in settings:
             settings["hidden"] = tuple(settings["hidden"])
         config, x_dim = Config(**settings), 784 if x_dim is None else x_dim
         if x_dim < 1:
             raise InputError(f"--x-dim must be at least 1, got {x_dim}")
-        vae = VAE(
-            x_dim, *config.hidden, config.z_dim, config.reconstruction, dtype, seed=config.seed
-        )
+        vae = new_model(config, x_dim, dtype)
         weights = "random weights"
 
     rng = Stream.GRADCHECK.generator(config.seed)
     pixels = rng.uniform(-0.5, 1.5, (config.batch_size, vae.x_dim))
     x = np.clip(pixels, 0, 1).astype(dtype)  # a quarter of them exactly 0, a quarter exactly 1
-    eps = rng.standard_normal((config.batch_size, vae.z_dim)).astype(dtype)
+    samples = config.importance_samples
+    eps = rng.standard_normal((config.batch_size * samples, vae.z_dim)).astype(dtype)
     rows = gradcheck(vae, x, eps, config.beta, rng)
 
+    several = f", {samples} samples of each, {config.bound} bound" if samples > 1 else ""
     print(f"{'-'.join(map(str, vae.sizes))} and back, {weights}, {dtype}")
     print(
-        f"{vae.reconstruction}, beta {config.beta:g}, {config.batch_size} random images, "
-        f"seed {config.seed}\n"
+        f"{vae.reconstruction}, beta {config.beta:g}, {config.batch_size} random images"
+        f"{several}, seed {config.seed}\n"
     )
     print(table(rows))
     wrong = [row.comparison.name for row in rows if not row.agrees]

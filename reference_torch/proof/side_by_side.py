@@ -7,9 +7,10 @@ from math import ceil
 import numpy as np
 from numpy.typing import DTypeLike
 
-from numpyvae import VAE, Adam, Config, Dataset
+from numpyvae import Adam, Config, Dataset
 from numpyvae.functional import Array
 from numpyvae.training.chance import Stream
+from numpyvae.training.run import new_model
 from numpyvae.training.steps import NumpyStepper, visits
 
 from ..twin.carrying import to_numpy
@@ -37,10 +38,7 @@ def train_side_by_side(
     """Trains both as ``config`` says, in ``dtype``; where ``shown``, with a line per epoch."""
     from tqdm import tqdm
 
-    vae = VAE(
-        data.train_images.shape[1], *config.hidden, config.z_dim, config.reconstruction, dtype,
-        config.seed,
-    )  # fmt: skip
+    vae = new_model(config, data.train_images.shape[1], dtype)
     adam = Adam(vae.parameters, lr=config.lr, weight_decay=config.weight_decay)
     ours, theirs = NumpyStepper(vae, adam), TorchStepper(vae, adam)
     rng = Stream.TRAINING.generator(config.seed)

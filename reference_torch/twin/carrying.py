@@ -8,13 +8,19 @@ from torch.optim import Optimizer
 from numpyvae import VAE, Adam
 from numpyvae.flat import FlatArrays
 from numpyvae.functional import Array
+from numpyvae.importance import IWAE
 
+from .importance import TorchIWAE
 from .model import TorchVAE
 
 
 def to_torch(vae: VAE, device: torch.device | str = "cpu") -> TorchVAE:
     """A PyTorch model with a copy of the weights of a NumPy one, in the same dtype."""
-    torch_vae = TorchVAE(*vae.sizes, vae.reconstruction)
+    torch_vae = (
+        TorchIWAE(*vae.sizes, vae.reconstruction, samples=vae.samples, bound=vae.bound)
+        if isinstance(vae, IWAE)
+        else TorchVAE(*vae.sizes, vae.reconstruction)
+    )
     weights = {name: torch.tensor(array) for name, array in vae.parameters.items()}
     torch_vae.load_state_dict(weights, assign=True)
     return torch_vae.to(device)
@@ -24,7 +30,14 @@ def to_numpy(torch_vae: TorchVAE, vae: VAE | None = None) -> VAE:
     """A NumPy model with a copy of the weights of a PyTorch one: ``vae``, or else a new one."""
     if vae is None:
         dtype = to_array(torch_vae.mean.bias).dtype
-        vae = VAE(*torch_vae.sizes, torch_vae.reconstruction, dtype)
+        vae = (
+            IWAE(
+                *torch_vae.sizes, torch_vae.reconstruction, dtype,
+                samples=torch_vae.samples, bound=torch_vae.bound,
+            )
+            if isinstance(torch_vae, TorchIWAE)
+            else VAE(*torch_vae.sizes, torch_vae.reconstruction, dtype)
+        )  # fmt: skip
     for name, parameter in torch_vae.named_parameters():
         vae.parameters[name][...] = to_array(parameter)
     return vae

@@ -7,6 +7,7 @@ state go back into the run, so either side can go on with what the other has beg
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from math import ceil
 
 import torch
 
@@ -111,7 +112,7 @@ class DeviceTrainer:
         n = len(self.images)
         self.visited = self.images.clone() if config.binarize else self.images
         self.order = torch.arange(n, device=self.device)
-        self.noise = torch.zeros(n, config.z_dim, device=self.device)
+        self.noise = torch.zeros(n, config.importance_samples, config.z_dim, device=self.device)
         self.position = torch.zeros((), dtype=torch.int64, device=self.device)
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         self.all_finite = torch.ones((), dtype=torch.int64, device=self.device)
@@ -121,9 +122,13 @@ class DeviceTrainer:
         self.steps = [self._recorded(config.batch_size)] * full
         self.steps += [self._recorded(rest)] if rest else []
 
-        whole = replace(config, batch_size=len(data.test_images))
-        ((x, eps),) = visits(data.test_images, whole, Stream.VALIDATION.generator(config.seed))
-        self.validation = [torch.from_numpy(array).to(self.device) for array in (x, eps)]
+        # All test images at once; with K samples of each, as many as take no more memory.
+        size = ceil(len(data.test_images) / config.importance_samples)
+        rng = Stream.VALIDATION.generator(config.seed)
+        self.validation = [
+            tuple(torch.tensor(array, device=self.device) for array in batch)
+            for batch in visits(data.test_images, replace(config, batch_size=size), rng)
+        ]
 
     def train_epoch(self, on_step: OnStep) -> dict[str, float]:
         run = self.run
@@ -151,17 +156,19 @@ class DeviceTrainer:
         return averages(sums, len(self.images))
 
     def validate(self) -> dict[str, float]:
-        x, eps = self.validation
+        sums = torch.zeros(5, dtype=torch.float64, device=self.device)
         with torch.no_grad():
-            mean, log_var = self.model.encode(x)
-            loss = self.model.loss(x, mean, log_var, eps, self.run.config.beta)
-            sums = torch.stack([*loss, mean.mean(1).sum(), log_var.mean(1).sum()])
-        return averages(sums.tolist(), len(x))
+            for x, eps in self.validation:
+                mean, log_var = self.model.encode(x)
+                loss = self.model.loss(x, mean, log_var, eps, self.run.config.beta)
+                sums += torch.stack([*loss, mean.mean(1).sum(), log_var.mean(1).sum()])
+        return averages(sums.tolist(), sum(len(x) for x, _ in self.validation))
 
     def _step(self, size: int) -> None:
         """One training step on the next ``size`` images, without a word from the host."""
         rows = self.position + torch.arange(size, device=self.device)
-        loss = self.forward(self.visited[self.order[rows]], self.noise[rows], self.run.config.beta)
+        x, eps = self.visited[self.order[rows]], self.noise[rows].flatten(0, 1)
+        loss = self.forward(x, eps, self.run.config.beta)
         self.optimizer.zero_grad()
         loss.total.backward()
         self.optimizer.step()

@@ -31,7 +31,7 @@ def test_train_prints_a_line_per_epoch_and_leaves_a_run(own_folder, train):
 def test_every_setting_reaches_the_run(own_folder, train):
     status, _, err = train(
         "--epochs 2 --lr 0.01 --lr-schedule cosine --weight-decay 0.1 --beta 0.5 --seed 3 "
-        "--reconstruction bce --binarize --out run",
+        "--reconstruction bce --binarize --importance-samples 3 --bound elbo --out run",
     )
     assert (status, err) == (0, "")
     assert load_checkpoint("run").config == Config(
@@ -45,6 +45,8 @@ def test_every_setting_reaches_the_run(own_folder, train):
         z_dim=2,
         hidden=(6, 5),
         reconstruction="bce",
+        importance_samples=3,
+        bound="elbo",
         binarize=True,
         seed=3,
     )

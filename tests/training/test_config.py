@@ -15,6 +15,7 @@ from numpyvae import Config, InputError
         *({"lr": -1.0}, {"lr": float("nan")}, {"beta": float("inf")}, {"weight_decay": -0.1}),
         *({"seed": -1}, {"seed": 0.5}, {"epochs": 2.0}, {"dataset": 3}, {"noise": 1}),
         *({"reconstruction": "l1"}, {"lr_schedule": "linear"}, {"binarize": True}),
+        *({"importance_samples": 0}, {"importance_samples": 1.5}, {"bound": "tight"}),
     ],
     ids=str,
 )
@@ -31,6 +32,29 @@ def test_settings_survive_json():
     for broken in ({}, {**asdict(config), "more": 1}, {**asdict(config), "hidden": 3}, None):
         with pytest.raises(InputError):
             Config.from_json(broken)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"noise": False, "beta": 0.0}, "importance_samples needs noise"),
+        ({"beta": 0.5}, "the importance-weighted bound needs beta 1, got 0.5"),
+    ],
+)
+def test_importance_samples_refuse_what_they_cannot_use(settings, message):
+    with pytest.raises(InputError, match=message):
+        Config(importance_samples=5, **settings)
+    Config(**settings)
+
+
+def test_the_elbo_of_several_samples_may_have_another_beta():
+    assert Config(importance_samples=5, bound="elbo", beta=0.5).beta == 0.5
+
+
+def test_settings_from_before_importance_samples_are_a_plain_vae():
+    old = asdict(Config())
+    del old["importance_samples"], old["bound"]
+    assert Config.from_json(old) == Config()
 
 
 def test_digits_get_more_epochs_by_default():

@@ -1,31 +1,35 @@
 """The proof of the proof: the comparisons with PyTorch catch every deliberate error, by name."""
 
 import re
+from itertools import product
 
 import numpy as np
 import pytest
 
 from numpyvae import VAE, Adam
 from numpyvae.flat import FlatArrays
+from numpyvae.importance import IWAE
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
 from reference_torch.proof.gradcheck import Row, gradcheck
+from reference_torch.proof.importance_errors import IMPORTANCE_ERRORS
 from reference_torch.proof.parity import Comparison, adam_parity, assert_agree, model_parity
 
-MODEL_ERRORS = [error for error in ERRORS if not error.in_adam]
-BETA = 0.7
+ALL_ERRORS = ERRORS + IMPORTANCE_ERRORS
+MODEL_ERRORS = [error for error in ALL_ERRORS if not error.in_adam]
 
 
-def model(reconstruction):
-    """A model whose layers encoder2 and decoder2 are square, and what its forward pass needs."""
-    vae = VAE(12, 9, 9, 4, reconstruction, np.float64)
+def model(reconstruction, samples=None):
+    """A model whose layers encoder2 and decoder2 are square; what its forward pass needs; beta."""
+    sizes = (12, 9, 9, 4, reconstruction, np.float64)
+    vae = IWAE(*sizes, samples=samples) if samples else VAE(*sizes)
     vae.parameters.flat[...] *= 2
     rng = np.random.default_rng(0)
-    return vae, rng.random((7, 12)), rng.standard_normal((7, 4))
+    x, eps = rng.random((7, 12)), rng.standard_normal((7 * (samples or 1), 4))
+    return vae, x, eps, 1.0 if samples else 0.7
 
 
-def model_rows(reconstruction) -> list[Row]:
-    vae, x, eps = model(reconstruction)
-    return gradcheck(vae, x, eps, BETA, np.random.default_rng(1))
+def model_rows(reconstruction, samples=None) -> list[Row]:
+    return gradcheck(*model(reconstruction, samples), np.random.default_rng(1))
 
 
 def adam_comparisons() -> list[Comparison]:
@@ -43,19 +47,18 @@ def adam_comparisons() -> list[Comparison]:
 def comparisons(error: DeliberateError) -> list[Comparison]:
     if error.in_adam:
         return adam_comparisons()
-    vae, x, eps = model(error.reconstruction)
-    return model_parity(vae, x, eps, BETA)
+    return model_parity(*model(error.reconstruction, error.samples))
 
 
 def test_without_an_error_all_is_right():
-    for reconstruction in ("mse", "bce"):
-        rows = model_rows(reconstruction)
+    for reconstruction, samples in product(("mse", "bce"), (None, 3)):
+        rows = model_rows(reconstruction, samples)
         assert_agree(row.comparison for row in rows)
         assert all(row.agrees for row in rows)
     assert_agree(adam_comparisons())
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.name)
+@pytest.mark.parametrize("error", ALL_ERRORS, ids=lambda error: error.name)
 def test_every_error_is_caught_by_name(error):
     with error.applied():
         found = comparisons(error)
@@ -70,11 +73,11 @@ def test_every_error_is_caught_by_name(error):
 def test_a_gradient_check_alone_misses_wrong_losses(error):
     """Finite differences catch what is not consistent, and only that; hence the comparison."""
     with error.applied():
-        rows = model_rows(error.reconstruction)
+        rows = model_rows(error.reconstruction, error.samples)
     wrong = [r.comparison.name for r in rows if r.differences and not r.differences.agrees]
     assert bool(wrong) == (not error.consistent)
 
 
 def test_every_error_is_described_once():
-    assert len({error.name for error in ERRORS}) == len(ERRORS)
-    assert all(error.explanation.endswith(".") for error in ERRORS)
+    assert len({error.name for error in ALL_ERRORS}) == len(ALL_ERRORS)
+    assert all(error.explanation.endswith(".") for error in ALL_ERRORS)

@@ -10,7 +10,9 @@ from reference_torch.__main__ import main
 SMALL = "gradcheck --x-dim 6 --hidden 5 4 --z-dim 2 --batch-size 3"
 
 
-@pytest.mark.parametrize("options", ["", "--reconstruction bce --beta 0.5", "--dtype float32"])
+@pytest.mark.parametrize(
+    "options", ["", "--reconstruction bce --beta 0.5", "--dtype float32", "--importance-samples 3"]
+)
 def test_right_gradients_have_status_0(call, options):
     status, out, _ = call(main, f"{SMALL} {options}")
     assert status == 0
@@ -32,3 +34,10 @@ def test_a_trained_run_is_checked_with_its_own_sizes(call, own_folder):
     status, out, _ = call(main, "gradcheck run")
     assert status == 0
     assert out.startswith("30-6-5-2 and back, weights of run, float64\n")
+
+
+def test_a_run_with_importance_samples_is_checked_with_its_own(call, own_folder):
+    line = "train --dataset own.npz --epochs 1 --hidden 6 5 --z-dim 2 --device cpu --out run"
+    call(main, f"{line} --importance-samples 3")
+    status, out, _ = call(main, "gradcheck run")
+    assert (status, "3 samples of each, importance bound" in out) == (0, True)

@@ -3,6 +3,8 @@
 ``reference_torch.proof.parity`` states the tolerances, and why.
 """
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from numpyvae import VAE, Adam
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
+from numpyvae.importance import IWAE, log_mean_exp, log_mean_exp_backward
 from numpyvae.optim import BLOCK
 from reference_torch.proof.parity import Comparison, adam_parity, assert_agree, model_parity, parity
 
@@ -247,6 +250,39 @@ def test_model_on_cuda(reconstruction, dtype):
     draw = Draw(0, dtype)
     vae = VAE(reconstruction=reconstruction, dtype=dtype)
     assert_agree(model_parity(vae, draw.pixels(64, 784), draw.normal(64, 50), device="cuda"))
+
+
+@given(
+    draws,
+    st.tuples(*[sizes] * 5),
+    st.integers(1, 6),
+    losses,
+    st.sampled_from([1e-6, 1e-3, 0.1, 1.0, 1.0, 10.0]),
+    st.sampled_from(["importance", "elbo"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_importance_samples(draw, dims, samples, reconstruction, scale, bound):
+    vae, x, _ = draw_model(draw, dims, reconstruction, scale)
+    iwae = IWAE(*vae.sizes, reconstruction, draw.dtype, samples=samples, bound=bound)
+    iwae.parameters.flat[...] = vae.parameters.flat
+    beta = 1.0 if bound == "importance" else 0.3
+    comparisons = model_parity(iwae, x, draw.normal(len(x) * samples, vae.z_dim), beta)
+    names = ["total", "reconstruction", "kl", "x", "mean", "log_var", "z", *vae.parameters]
+    assert [comparison.name for comparison in comparisons] == names
+    assert_agree(comparisons)
+
+
+@given(draws, sizes, sizes, st.sampled_from([1e-3, 1.0, 30.0, 1000.0]))
+@many
+def test_log_mean_exp(draw, rows, samples, scale):
+    log_w = draw.normal(rows, samples, scale=scale)
+    check(
+        lambda log_w: torch.logsumexp(log_w, 1) - math.log(samples),
+        draw.dtype(1),
+        {"log_w": log_w},
+        log_mean_exp(log_w),
+        log_w=log_mean_exp_backward(1.0, log_w),
+    )
 
 
 # Adam

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from numpyvae import VAE, Adam
+from numpyvae.importance import IWAE
 from reference_torch.proof.parity import Comparison, assert_agree
 from reference_torch.twin.carrying import adam_to_numpy, adam_to_torch, to_numpy, to_torch
 
@@ -80,3 +81,14 @@ def test_an_optimizer_before_its_first_step_has_an_empty_state():
     assert adam.steps == 0
     assert not np.any(adam.gradient_sum)
     assert not np.any(adam.square_sum)
+
+
+@pytest.mark.parametrize("bound", ["importance", "elbo"])
+def test_samples_and_bound_go_there_and_back(bound):
+    vae = IWAE(6, 5, 4, 3, "bce", np.float64, samples=3, bound=bound)
+    twin = to_torch(vae)
+    back = to_numpy(twin)
+    assert (twin.samples, twin.bound) == (back.samples, back.bound) == (3, bound)
+    torch.manual_seed(0)
+    x = torch.rand(2, 6, dtype=torch.float64)
+    assert twin(x).total != twin(x).total  # the noise is drawn anew

@@ -11,6 +11,8 @@ from numpyvae.errors import LossNotFiniteError
 from numpyvae.training.run import COLUMNS
 from reference_torch.twin.training import DeviceTrainer, cpu_trainer, trainer_on
 
+BINARY = {"reconstruction": "bce", "binarize": True}
+IMPORTANCE = {**BINARY, "importance_samples": 5}
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 
@@ -30,7 +32,10 @@ def assert_close_runs(a, b, tolerance=1e-4):
             assert row_a[column] == pytest.approx(row_b[column], rel=1e-4, abs=1e-5), column
 
 
-@pytest.mark.parametrize("changes", [{}, {"reconstruction": "bce", "binarize": True, "beta": 0.5}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {**BINARY, "beta": 0.5}, IMPORTANCE, {**IMPORTANCE, "bound": "elbo", "beta": 0.5}],
+)
 def test_on_the_cpu_pytorch_and_numpy_train_alike(tiny, tiny_config, changes):
     """The same minibatches and noise: after nine steps float32 has hardly drifted."""
     config = replace(tiny_config, **changes)
@@ -55,7 +60,7 @@ def test_a_step_on_the_device_is_the_step_of_the_cpu(tiny, tiny_config, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("changes", [{}, {"reconstruction": "bce", "binarize": True}])
+@pytest.mark.parametrize("changes", [{}, BINARY, IMPORTANCE])
 def test_training_on_the_device_learns_and_is_deterministic(tiny, tiny_config, device, changes):
     """The batches and the noise are other ones than NumPy's, so the losses agree only roughly."""
     config = replace(tiny_config, epochs=20, lr=1e-2, **changes)
@@ -81,7 +86,7 @@ def test_every_epoch_visits_every_image_once_in_a_new_order_with_new_noise_and_p
         assert self.position in (16, 32, 40)
 
     monkeypatch.setattr(DeviceTrainer, "_step", spy)
-    config = replace(tiny_config, epochs=2, reconstruction="bce", binarize=True)
+    config = replace(tiny_config, epochs=2, **IMPORTANCE)
     train(config, tiny, make_trainer=on("cpu"))
     (order, noise, pixels), (other_order, other_noise, other_pixels) = epochs
     assert sorted(order) == sorted(other_order) == list(range(40))

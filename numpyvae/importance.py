@@ -1,0 +1,232 @@
+"""The importance-weighted bound: several latent vectors per image, weighed against each other::
+
+    x -> h1 -> h2 -> (mean, log_var) -> K times z -> h3 -> h4 -> y -> K log-weights -> bound
+
+The encoder runs once per image, the decoder once per sample. Burda, Grosse and Salakhutdinov
+(2016), "Importance weighted autoencoders". The networks and their backward passes are the VAE's;
+here is what lies between them.
+
+Shapes: B images, K samples of each. A number such as (I2) is that of an equation in
+docs/importance.md.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, assert_never, get_args
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import functional as F
+from .flat import FlatArrays
+from .functional import Array
+from .model import VAE, Loss
+
+Bound = Literal["importance", "elbo"]
+ENCODER = {"h1", "h2", "mean", "log_var", "a1", "a2"}  # its arrays have a row per image
+
+
+def log_weights(reconstruction: Array, z: Array, log_var: Array, eps: Array) -> Array:
+    """log w = log p(x|z) + log p(z) - log q(z|x), up to the constant of log p(x|z). (I1)
+
+    Shapes: reconstruction loss (B, K), z and eps (B, K, z), log_var (B, z); returns (B, K).
+    """
+    log_ratio = np.vecdot(eps, eps) - np.vecdot(z, z) + np.sum(log_var, axis=1, keepdims=True)
+    return 0.5 * log_ratio - reconstruction
+
+
+def log_weights_backward(grad_log_w: Array, z: Array, log_var: Array) -> tuple[Array, Array, Array]:
+    """dL/dreconstruction = -grad_log_w (I4), dL/dz = -grad_log_w z (I5), and dL/dlog_var = half
+    the sum of grad_log_w over the samples (I6), z being held still.
+
+    Shapes: (B, K), (B, K, z) and (B, z), as in ``log_weights``.
+    """
+    grad_log_var = np.broadcast_to(0.5 * np.sum(grad_log_w, axis=1, keepdims=True), log_var.shape)
+    return -grad_log_w, -grad_log_w[:, :, None] * z, grad_log_var
+
+
+def log_mean_exp(log_w: Array) -> Array:
+    """log 1/K sum_k exp(log_w), over the samples of each image. (I2)
+
+    The largest is taken out first: exp of the rest is at most 1, and 1 is among them.
+    Shapes: (B, K); returns (B,).
+    """
+    largest = np.max(log_w, axis=1, keepdims=True)
+    return largest[:, 0] + np.log(np.mean(np.exp(log_w - largest), axis=1))
+
+
+def log_mean_exp_backward(grad_bound: float, log_w: Array) -> Array:
+    """dL/dlog_w = grad_bound w / sum_k w: the weights, normalized for each image. (I3)"""
+    w = np.exp(log_w - np.max(log_w, axis=1, keepdims=True))
+    return grad_bound * w / np.sum(w, axis=1, keepdims=True)
+
+
+class IWAE(VAE):
+    """A VAE that learns from several samples per image: by the importance-weighted bound, or by
+    the mean of their ELBOs.
+
+    Args:
+        samples: K, latent vectors per image.
+        bound: ``"importance"``, or ``"elbo"`` with its exact KL divergence: what a VAE learns by,
+            with less noise in its gradient.
+        vae, options: as of ``VAE``.
+
+    With one sample, ``"importance"`` is the ELBO with its KL divergence sampled, too.
+
+    Raises:
+        ValueError: fewer than 1 sample, an unknown bound, or what ``VAE`` refuses.
+    """
+
+    def __init__(
+        self, *vae: Any, samples: int, bound: Bound = "importance", **options: Any
+    ) -> None:
+        if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
+            raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
+        if bound not in get_args(Bound):
+            raise ValueError(f"bound must be 'importance' or 'elbo', got {bound!r}")
+        super().__init__(*vae, **options)
+        self.samples, self.bound = samples, bound
+        self._log_w = self._grad_reconstruction = np.empty((0, samples), self.dtype)
+
+    def astype(self, dtype: DTypeLike) -> "IWAE":
+        """A copy of the model in another dtype."""
+        options: dict[str, Any] = {"samples": self.samples, "bound": self.bound}
+        copy = IWAE(*self.sizes, self.reconstruction, dtype, **options)
+        copy.parameters.flat[...] = self.parameters.flat
+        return copy
+
+    def forward(self, x: Array, eps: Array, beta: float = 1.0) -> Loss:
+        """The loss of images x (B, x_dim), in [0, 1], with noise eps (B K, z_dim), an image's K
+        rows one after the other.
+
+        The terms are the ELBO's: the reconstruction loss, a mean over the samples, and the exact
+        KL divergence. With ``"elbo"`` the total is reconstruction + beta kl; with ``"importance"``
+        it is minus the bound, in expectation no more than their sum.
+
+        Raises:
+            ValueError: a shape or dtype is not what the model was built for, or ``"importance"``
+                with a beta that is not 1.
+        """
+        self._check("x", x, self.x_dim)
+        self._check("eps", eps, self.z_dim, rows=len(x) * self.samples)
+        if self.bound == "importance" and beta != 1:
+            raise ValueError(f"the importance-weighted bound needs beta 1, got {beta}")
+        self._given, self._differentiated = (x, eps, beta), False
+        self._allocate(len(x))
+        a, per_sample = self.activations, self._per_sample(self.activations)
+
+        mean, log_var = self._encode(x, a)
+        eps = self._split(eps)
+        z = F.reparameterize(mean[:, None], log_var[:, None], eps, out=per_sample["z"])
+        self._decode(a["z"], a)
+        reconstruction = self.reconstruction_loss(
+            per_sample["logits"], x[:, None], per_sample["y"], self._split(self._room["y"])
+        )
+        self._log_w = log_weights(reconstruction, z, log_var, eps)
+        kl = F.kl_divergence(mean, log_var)
+
+        reconstruction_sum = float(np.sum(reconstruction, dtype=np.float64)) / self.samples
+        kl_sum = float(np.sum(kl, dtype=np.float64))
+        match self.bound:
+            case "importance":
+                total = -float(np.sum(log_mean_exp(self._log_w), dtype=np.float64))
+            case "elbo":  # (I9)
+                total = reconstruction_sum + beta * kl_sum
+            case unknown:
+                assert_never(unknown)
+        return Loss(total, reconstruction_sum, kl_sum)
+
+    def backward(self) -> FlatArrays:
+        """d total / d parameter for the last ``forward``, as ``VAE.backward``.
+
+        docs/importance.md derives it.
+        """
+        if self._given is None:
+            raise RuntimeError("backward() differentiates the last forward(), and there was none")
+        x, eps, beta = self._given
+        a, grad, eps = self.activations, self.activation_gradients, self._split(eps)
+        per_sample, grad_per_sample = self._per_sample(a), self._per_sample(grad)
+        z, mean, log_var = per_sample["z"], a["mean"], a["log_var"]
+
+        # What the bound says to each sample's reconstruction loss, and to z, mean and log_var
+        # beside the decoder: (I3) to (I6), or (I9), (B13) and (B14).
+        direct_z: Array | float
+        direct_mean: Array | float
+        match self.bound:
+            case "importance":
+                grad_log_w = log_mean_exp_backward(-1.0, self._log_w)  # the loss is -bound
+                grad_reconstruction, direct_z, direct_log_var = log_weights_backward(
+                    grad_log_w, z, log_var
+                )
+                direct_mean = 0.0
+            case "elbo":
+                grad_reconstruction = np.full_like(self._log_w, 1 / self.samples)
+                direct_mean, direct_log_var = F.kl_divergence_backward(beta, mean, log_var)
+                direct_z = 0.0
+            case unknown:
+                assert_never(unknown)
+
+        match self.reconstruction:
+            case "mse":
+                F.squared_error_backward(per_sample["y"], x[:, None], out=grad_per_sample["y"])
+                F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
+            case "bce":
+                logits, grad_logits = per_sample["logits"], grad_per_sample["logits"]
+                F.bernoulli_cross_entropy_backward(logits, x[:, None], out=grad_logits)
+            case unknown:
+                assert_never(unknown)
+        grad_per_sample["logits"] *= grad_reconstruction[:, :, None]
+
+        # The decoder, with a row per sample, as in VAE.backward.
+        self._linear_backward("decoder3", grad["logits"], a["h4"], out=grad["h4"])
+        F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
+        self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])
+        F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])
+        self._linear_backward("decoder1", grad["a3"], a["z"], out=grad["z"])
+
+        # An image's samples came from one mean and one log_var: sums over the samples, (I7), (I8).
+        grad_z = grad_per_sample["z"]
+        grad_z += direct_z
+        through_mean, through_log_var = F.reparameterize_backward(
+            grad_z, np.broadcast_to(log_var[:, None], z.shape), eps
+        )
+        np.sum(through_mean, axis=1, out=grad["mean"])
+        np.sum(through_log_var, axis=1, out=grad["log_var"])
+        grad["mean"] += direct_mean
+        grad["log_var"] += direct_log_var
+
+        # The encoder, with a row per image.
+        self._linear_backward("mean", grad["mean"], a["h2"], out=grad["h2"])
+        grad["h2"] += self._linear_backward("log_var", grad["log_var"], a["h2"], self._room["h2"])
+        F.relu_backward(grad["h2"], a["h2"], out=grad["a2"])
+        self._linear_backward("encoder2", grad["a2"], a["h1"], out=grad["h1"])
+        F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
+        self._linear_backward_parameters("encoder1", grad["a1"], x)
+        self._grad_reconstruction, self._differentiated = grad_reconstruction, True
+        return self.gradients
+
+    def input_gradient(self) -> Array:
+        """d total / d x, as ``VAE.input_gradient``: x is compared with all its samples."""
+        if not self._differentiated:
+            raise RuntimeError("input_gradient() needs a forward() and a backward() before it")
+        a, grad = self.activations, self.activation_gradients
+        through_encoder = F.linear_backward_input(grad["a1"], self.parameters["encoder1.weight"])
+        of_each_sample = self._split(grad["y"] if self.reconstruction == "mse" else a["logits"])
+        return through_encoder - np.einsum("bk,bkn->bn", self._grad_reconstruction, of_each_sample)
+
+    def _allocate(self, rows: int) -> None:
+        """As ``VAE._allocate``, but the decoder has K rows for each of the encoder's.
+
+        Memory that is allocated and never touched costs nothing.
+        """
+        super()._allocate(rows * self.samples)
+        for arrays in (self.activations, self.activation_gradients, self._room):
+            for name in arrays.keys() & ENCODER:
+                arrays[name] = arrays[name][:rows]
+
+    def _split(self, array: Array) -> Array:
+        """(B K, n) seen as (B, K, n)."""
+        return array.reshape(-1, self.samples, array.shape[1])
+
+    def _per_sample(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """The decoder's arrays, split."""
+        return {name: self._split(array) for name, array in arrays.items() if name not in ENCODER}
