@@ -12,7 +12,7 @@ import numpy as np
 from ..data.dataset import Dataset, as_floats
 from ..data.files import StrPath, make_folder, write_text
 from ..errors import InputError
-from ..functional import Array
+from ..functional import Array, reparameterize
 from .chance import Stream
 from .checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from .config import Config
@@ -81,7 +81,7 @@ def keep_run(run: Run, folder: Path) -> None:
     from ..figures.images import image_grid
 
     samples = run.vae.decode(sample_latents(run.config))
-    image_grid(samples, run.image_shape, _samples_path(folder, len(run.history)))
+    image_grid(samples, run.image_shape, samples_path(folder, len(run.history)))
     save_checkpoint(folder / CHECKPOINT, run)
     _write_texts(run, folder)
 
@@ -114,7 +114,7 @@ def draw_pictures(run: Run, data: Dataset, folder: StrPath) -> None:
     if not run.history:
         return
     loss_curves(run.history, folder / "loss.png")
-    grids = {epoch: _samples_path(folder, epoch) for epoch in range(1, len(run.history) + 1)}
+    grids = {epoch: samples_path(folder, epoch) for epoch in range(1, len(run.history) + 1)}
     evolution(grids, run.image_shape, folder / "evolution.png")
     draw_reconstructions(
         run, data.test_images[:10], sample_latents(run.config), folder / "reconstructions.png"
@@ -122,13 +122,19 @@ def draw_pictures(run: Run, data: Dataset, folder: StrPath) -> None:
 
 
 def draw_reconstructions(run: Run, images: Array, z: Array, path: StrPath) -> None:
-    """Draws ``images`` above their reconstructions from the mean of q(z|x), and as many samples."""
+    """Draws ``images`` above their reconstructions, and as many samples decoded from ``z``.
+
+    As in training, an image is decoded from a sample of its q(z|x), or without noise from the mean.
+    """
     from ..figures.images import reconstructions
 
     x = as_floats(images, run.vae.dtype)
-    mean, _ = run.vae.encode(x)
-    reconstructions(x, run.vae.decode(mean), run.vae.decode(z[: len(x)]), run.image_shape, path)
+    code, log_var = run.vae.encode(x)
+    if run.config.noise:
+        rng = Stream.RECONSTRUCTIONS.generator(run.config.seed)
+        code = reparameterize(code, log_var, rng.standard_normal(code.shape, code.dtype))
+    reconstructions(x, run.vae.decode(code), run.vae.decode(z[: len(x)]), run.image_shape, path)
 
 
-def _samples_path(folder: Path, epoch: int) -> Path:
+def samples_path(folder: Path, epoch: int) -> Path:
     return folder / "samples" / f"epoch-{epoch:04d}.png"
