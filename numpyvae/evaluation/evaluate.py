@@ -163,14 +163,14 @@ def table(result: Evaluation) -> str:
             (
                 name,
                 f"{getattr(result.samples, key):.4f}",
-                f"± {getattr(result.between_sets, key):.4f}, of training images "
-                f"{getattr(result.training_images, key):.4f}; {meaning}",
+                f"± {getattr(result.between_sets, key):.4f}; training images: "
+                f"{getattr(result.training_images, key):.4f}",
             )
-            for name, key, meaning in (
-                ("sample distance", "distance", "squared MMD to test images"),
-                ("precision", "precision", "samples that look like images"),
-                ("recall", "recall", "images that look like samples"),
-                ("diversity", "diversity", "relative to test images"),
+            for name, key in (
+                ("sample distance", "distance"),
+                ("sample precision", "precision"),
+                ("sample recall", "recall"),
+                ("sample diversity", "diversity"),
             )
         ),
     ]

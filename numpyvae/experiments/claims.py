@@ -113,15 +113,15 @@ def generation_claims(config: Config) -> list[Claim]:
         ),
         Claim(
             "After the first epoch samples are noise, with more edges than images have.",
-            *("first_sharpness", MORE, [(VAE, 1.0)], training),
+            *("first_sharpness", MORE, [(VAE, 1.0)], "evolution.png"),
         ),
         Claim(
             "From the middle of training to its end samples become sharper.",
-            *("sharpness_gain", MORE, [(VAE, 0.0)], training),
+            *("sharpness_gain", MORE, [(VAE, 0.0)], "evolution.png"),
         ),
         Claim(
-            "From the first epoch to the last they become recognizable.",
-            *("precision_gain", MORE, [(VAE, 0.0)], training),
+            "From the first epoch to the last they become diverse.",
+            *("recall_gain", MORE, [(VAE, 0.0)], "evolution.png"),
         ),
     ]
     if config == replace(Config("mnist"), seed=config.seed):

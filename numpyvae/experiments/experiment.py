@@ -223,7 +223,7 @@ def _draw_generation(results: Results, drawn: Drawn, data: Dataset, folder: Path
         ("original", test[:SHOWN]),
         ("autoencoder", reconstruct(autoencoder.vae, test[:SHOWN])),
         ("VAE", _reconstructed(vae, test[:SHOWN])),
-        ("VAE, at the mean\nof q(z|x)", reconstruct(vae.vae, test[:SHOWN])),
+        ("VAE, at the\nmean of q", reconstruct(vae.vae, test[:SHOWN])),
     ]
     image_rows([(RECONSTRUCTIONS, rows)], data.image_shape, folder / "reconstructions.png")
     compare(results.measured, folder / "measures.png")

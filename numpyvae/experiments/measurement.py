@@ -1,9 +1,9 @@
 """What an experiment measures of a trained model."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import nan
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +59,7 @@ MEASURES = {  # the columns of results.csv, as reports head them
     "log_vars_drift": "distance of log-variances from 0, first epoch to last",
     "first_sharpness": "sharpness of samples, first epoch",
     "sharpness_gain": "sharpness of samples, half-way to the end",
-    "precision_gain": "precision of samples, first epoch to the end",
+    "recall_gain": "recall of samples, first epoch to the end",
 }
 SAMPLED = ("sample_distance", "precision", "recall", "diversity")  # measured on sets of samples
 Row = dict[str, float]
@@ -89,11 +89,11 @@ def measure(run: Run, data: Dataset, features: Features, folder: Path) -> tuple[
         "squared_error_at_mean": error(at_mean, x),
         "squared_error_unused_drawn": error(unused_drawn, x),
         "sharpness": edges(draws[0], data.image_shape) / edges(x, data.image_shape),
-        # Both squares are sums of variances, twice each.
-        "variation": error(draws[0], draws[1]) / (2 * float(x.var(axis=0).sum())),
+        # Two images are apart by twice the variance, summed over the pixels.
+        "variation": error(draws[0], draws[1]) / (2 * float(x.var(axis=0).sum())) if noise else nan,
         "kl": float(kl_divergence(mean, log_var).mean(dtype=np.float64)) if noise else nan,
         "used_units": float(used.sum()) if noise else nan,
-        "active_units": active_units(mean),
+        "active_units": active_units(mean) if noise else nan,
         "mean_of_means": abs(float(mean.mean(dtype=np.float64))),
         "mean_of_log_vars": float(log_var.mean(dtype=np.float64)) if noise else nan,
     }
@@ -114,15 +114,12 @@ def measure(run: Run, data: Dataset, features: Features, folder: Path) -> tuple[
             edges(real, data.image_shape) / len(real)
         )  # fmt: skip
 
-    def precision(images: Array) -> float:
-        return precision_recall(real_features, features(images))[0]
-
     rng = Stream.MEASURED_CODES.generator(seed)
     found["sample_sharpness"] = sharpness(sample(len(real), rng))
     pairs = rng.permutation(len(x))[: 2 * MOST_HELD_OUT]
     start, end = x[pairs[: len(pairs) // 2]], x[pairs[len(pairs) // 2 :][: len(pairs) // 2]]
     paths = interpolate(vae, start, end, 3, rng if noise else None)
-    found["path_precision"] = precision(paths[:, 1])
+    found["path_precision"] = precision_recall(real_features, features(paths[:, 1]))[0]
 
     # Of units that say nothing, neither codes nor holes are worth anything.
     known = posterior(*encode(vae, data.train_images[:MOST_CODES]))[:, used]
@@ -136,7 +133,11 @@ def measure(run: Run, data: Dataset, features: Features, folder: Path) -> tuple[
         if data.train_labels is not None and data.test_labels is not None:
             same = data.train_labels[nearest] == data.test_labels[: len(mine)]
             found["same_label"] = float(same.mean())
-    return found | _history(run, data, folder, sharpness, precision), unit_kl(mean, log_var)
+
+    def recall(images: Array) -> float:
+        return precision_recall(real_features, features(images))[1]
+
+    return found | _history(run, data, folder, sharpness, recall), unit_kl(mean, log_var)
 
 
 def random_codes(run: Run, data: Dataset) -> Sampler:
@@ -151,11 +152,19 @@ def random_codes(run: Run, data: Dataset) -> Sampler:
     return lambda n, rng: centre + width * rng.standard_normal((n, run.vae.z_dim), run.vae.dtype)
 
 
-def _history(run: Run, data: Dataset, folder: Path, sharpness: Any, precision: Any) -> Row:
-    """What happened during the training, from the run's history and its grids of samples."""
+def _history(
+    run: Run,
+    data: Dataset,
+    folder: Path,
+    sharpness: Callable[[Array], float],
+    recall: Callable[[Array], float],
+) -> Row:
+    """What happened during the training of a VAE, by the run's history and its grids of samples."""
     from ..figures.images import read_image_grid
 
     rows, beta = run.history, run.config.beta
+    if not run.config.noise:
+        return {"val_loss": rows[-1]["val_loss"]}
     first, half, last = rows[0], rows[len(rows) // 2 - 1], rows[-1]
     before = rows[-1 - len(rows) // 5]
 
@@ -179,7 +188,7 @@ def _history(run: Run, data: Dataset, folder: Path, sharpness: Any, precision: A
         "log_vars_drift": abs(last["mean_of_log_vars"]) - abs(first["mean_of_log_vars"]),
         "first_sharpness": sharpness(images[0]),
         "sharpness_gain": sharpness(images[2]) - sharpness(images[1]),
-        "precision_gain": precision(images[2]) - precision(images[0]),
+        "recall_gain": recall(images[2]) - recall(images[0]),
     }
 
 

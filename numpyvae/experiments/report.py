@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 
@@ -30,8 +30,8 @@ HOW = f"""\
 - Everything is given as mean ± standard deviation over the seeds. A seed gives every setting the
   same initial weights, order of images and noise, as far as its sizes allow, and the same sets of
   samples and held-out images.
-- A claim is judged on the differences that each seed shows between two settings: mean and {SURE:.0%}
-  interval of Student's paired t-test. A difference counts where its p, corrected by Holm for all
+- A claim is judged on the differences that each seed shows between two settings, with mean and
+  {SURE:.0%} interval of Student's paired t-test. A difference counts where its p, corrected by Holm for all
   comparisons of this report, is below {1 - SURE:.2f}. Where it is not, or where all seeds show the
   very same difference, as counts may, the claim is undecided.
 - Where to decode: a reconstruction is decoded from a sample of q(z|x), as in training, and its
@@ -66,12 +66,11 @@ HOW = f"""\
 def report(results: Results) -> str:
     """The text of report.md."""
     config, seeds = results.config, results.seeds
+    findings = results.findings()
     threads = " or ".join(map(str, results.threads))
     one_seed = (
-        "\n\nOne seed says nothing about noise: every claim is undecided, and another seed may show "
-        "the opposite of each number."
-        if len(seeds) == 1
-        else ""
+        "\n\nOne seed says nothing about noise: every claim is undecided, and with another seed "
+        "any difference may turn around."
     )
     return f"""# Experiment: {results.experiment} on {config.dataset}
 
@@ -79,15 +78,16 @@ Made by
 
     {command(results)}
 
-with {threads} BLAS thread{"s" * (threads != "1")}; another number rounds differently, and then all \
-numbers differ a little.{one_seed}
+with {threads} BLAS thread{"s" * (threads != "1")}. With another number of them runs round \
+otherwise, and all figures differ a little.{one_seed * (len(seeds) == 1)}
 
 ## What came of it
 
-{chr(10).join(map(bullet, results.findings()))}
+{chr(10).join(map(bullet, findings))}
 
-Differences are given with their {SURE:.0%} interval over {len(seeds)} seed{"s" * (len(seeds) > 1)} \
-and their corrected p; {sum(len(finding.steps) for finding in results.findings())} are tested.
+Differences are given as mean [{SURE:.0%} interval] over {len(seeds)} \
+seed{"s" * (len(seeds) > 1)}, with the p corrected for all \
+{sum(len(finding.steps) for finding in findings)} of them.
 
 ## The numbers
 
@@ -105,10 +105,8 @@ Samples, and what is known to be good or bad in their place:
 
 
 def bullet(finding: Finding) -> str:
-    steps = "; ".join(map(shown, finding.steps))
-    return (
-        f"- **{finding.verdict}.** {finding.claim.text} {MEASURES[finding.claim.measure]}: {steps}."
-    )
+    claim, steps = finding.claim, "; ".join(map(shown, finding.steps))
+    return f"- **{finding.verdict}.** {claim.text} ({MEASURES[claim.measure]}: {steps})"
 
 
 def shown(step: Step) -> str:
@@ -157,8 +155,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def cell(rows: Sequence[Row], name: str) -> str:
     """Mean ± standard deviation over the seeds; of one seed, the number."""
-    values = [row[name] for row in rows]
-    if len(values) == 1 or isnan(values[0]):
+    values = [row.get(name, nan) for row in rows]
+    if len(values) == 1 or any(map(isnan, values)):
         return mean(rows, name)
     average, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
     digits = decimals(max(abs(average), deviation))
@@ -166,7 +164,7 @@ def cell(rows: Sequence[Row], name: str) -> str:
 
 
 def mean(rows: Sequence[Row], name: str) -> str:
-    value = float(np.mean([row[name] for row in rows]))
+    value = float(np.mean([row.get(name, nan) for row in rows]))
     return "" if isnan(value) else f"{value:.{decimals(abs(value))}f}"
 
 

@@ -65,5 +65,5 @@ def threads(folder: Path) -> list[int]:
 
 
 def blas_threads() -> int:
-    """How many threads the matrix products use. With another number the same run rounds otherwise."""
+    """How many threads the matrix products use: with another number a run rounds otherwise."""
     return max((pool["num_threads"] for pool in threadpool_info()), default=1)

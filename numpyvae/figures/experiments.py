@@ -70,7 +70,10 @@ def sweep(setting: str, measured: Mapping[str, Rows], real: Rows, path: StrPath)
         ),
         (
             variances,
-            [("mean_of_log_vars", BLUE, "o", "log-variances"), ("mean_of_means", GREEN, "s", "means, size")],
+            [
+                ("mean_of_log_vars", BLUE, "o", "log-variances"),
+                ("mean_of_means", GREEN, "s", "means, size"),
+            ],
             "Mean of means and of log-variances",
             "mean over images and units",
         ),
@@ -98,9 +101,9 @@ def compare(measured: Mapping[str, Rows], path: StrPath) -> None:
         "precision": ("Precision of samples", "share"),
         "recall": ("Recall of samples", "share"),
         "path_precision": ("Precision half-way", "share"),
-        "holes": ("Random codes to used ones", "relative to codes of images"),
+        "holes": ("Random codes, how far", "relative to images' codes"),
         "code_size": ("Size of codes", "per unit"),
-        "same_label": ("Nearest code, same label", "share"),
+        "same_label": ("Same label nearby", "share"),
     }
     for axes, (name, (title, ylabel)) in zip(
         figure.subplots(2, 4).flat, panels.items(), strict=True
@@ -112,7 +115,7 @@ def compare(measured: Mapping[str, Rows], path: StrPath) -> None:
             axes.plot(place, of_setting.mean(), "_", color="black", markersize=18)
         axes.set_xticks(range(len(measured)), list(measured))
         axes.set_xlim(-0.5, len(measured) - 0.5)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * np.nanmax(values))
         finish_panel(axes, title, "", ylabel)
     save(figure, path)
 
