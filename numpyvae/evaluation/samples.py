@@ -132,7 +132,7 @@ def precision_recall(real: Array, generated: Array) -> tuple[float, float]:
     in the set. Precision is the share of generated points within what the real ones cover: low
     where samples are bad. Recall is the share of real points within what the generated ones cover:
     low where samples lack variety. One image again and again can have a precision of 1, but has a
-    recall of 0; noise has neither.
+    recall of 0; noise has no precision.
 
     Args:
         real, generated: features (N, D) and (M, D).

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -193,8 +194,10 @@ def judge(claims: Sequence[Claim], measured: Measured) -> list[Finding]:
         steps = []
         for pair, difference in zip(claim.pairs, row, strict=True):
             p = next(corrected)
-            sign = int(np.sign(difference.mean)) * claim.expected
-            steps.append(Step(pair, difference, p, sign if p < 1 - SURE else 0))
+            decided = p < 1 - SURE
+            as_claimed = difference.mean * claim.expected > 0
+            verdict = (1 if as_claimed else -1) if decided else 0
+            steps.append(Step(pair, difference, p, verdict))
         findings.append(Finding(claim, _verdict([step.verdict for step in steps]), steps))
     return findings
 
@@ -218,7 +221,7 @@ def _values(measured: Measured, side: Side, claim: Claim) -> Array:
     if not isinstance(side, str):
         return np.array(side)
     if side != BEST:
-        return np.array([row[claim.measure] for row in measured[side]])
+        return np.array([row.get(claim.measure, nan) for row in measured[side]])
     # The best is chosen by the other seeds: chosen by the same one, it would win by its luck.
     settings = list({setting for pair in claim.pairs for setting in pair} & measured.keys())
     inner = [setting for setting in measured if setting not in settings]

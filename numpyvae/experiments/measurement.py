@@ -1,6 +1,5 @@
 """What an experiment measures of a trained model."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -63,81 +62,138 @@ MEASURES = {  # the columns of results.csv, as reports head them
 }
 SAMPLED = ("sample_distance", "precision", "recall", "diversity")  # measured on sets of samples
 Row = dict[str, float]
+Posterior = tuple[Array, Array]  # means and log-variances of q(z|x), each (N, z_dim)
 
 
 def measure(run: Run, data: Dataset, features: Features, folder: Path) -> tuple[Row, Array]:
     """Everything that is measured of the finished run in ``folder``: by name, and each unit's KL.
 
-    Images are decoded from samples of q(z|x), as in training. What has no meaning, as the KL of an
-    autoencoder, is nan.
+    What has no meaning, as the KL of an autoencoder, is missing or nan.
     """
-    vae, noise, seed = run.vae, run.config.noise, run.config.seed
+    q = encode(run.vae, data.test_images)
+    found = of_reconstructions(run, data, q) | of_codes(run, data, q, features)
+    found |= of_samples(run, data, features)
+    found["val_loss"] = run.history[-1]["val_loss"]
+    if run.config.noise:
+        found |= of_training(run, data, features, folder)
+    return found, unit_kl(*q)
+
+
+def of_reconstructions(run: Run, data: Dataset, q: Posterior) -> Row:
+    """What the model makes of test images, whose q(z|x) are given."""
+    vae, noise = run.vae, run.config.noise
+    mean, log_var = q
     x = as_floats(data.test_images, vae.dtype)
-    mean, log_var = encode(vae, x)
-    rng = Stream.RECONSTRUCTIONS.generator(seed)
-    used = used_units(mean, log_var) if noise else np.ones(vae.z_dim, bool)
-
-    def posterior(mean: Array, log_var: Array) -> Array:
-        eps = rng.standard_normal(mean.shape, mean.dtype)
-        return reparameterize(mean, log_var, eps) if noise else mean
-
-    draws = [vae.decode(posterior(mean, log_var)) for _ in range(DRAWS)]
-    at_mean = vae.decode(mean)
-    unused_drawn = vae.decode(draw_unused(mean, used, rng))
-    found: Row = {
+    rng = Stream.RECONSTRUCTIONS.generator(run.config.seed)
+    draws = [vae.decode(posterior_sample(run, q, rng)) for _ in range(DRAWS)]
+    found = {
         "squared_error": float(np.mean([error(y, x) for y in draws])),
-        "squared_error_at_mean": error(at_mean, x),
-        "squared_error_unused_drawn": error(unused_drawn, x),
-        "sharpness": edges(draws[0], data.image_shape) / edges(x, data.image_shape),
-        # Two images are apart by twice the variance, summed over the pixels.
-        "variation": error(draws[0], draws[1]) / (2 * float(x.var(axis=0).sum())) if noise else nan,
-        "kl": float(kl_divergence(mean, log_var).mean(dtype=np.float64)) if noise else nan,
-        "used_units": float(used.sum()) if noise else nan,
-        "active_units": active_units(mean) if noise else nan,
+        "squared_error_at_mean": error(vae.decode(mean), x),
+        "sharpness": sharpness(draws[0], x, data.image_shape),
         "mean_of_means": abs(float(mean.mean(dtype=np.float64))),
-        "mean_of_log_vars": float(log_var.mean(dtype=np.float64)) if noise else nan,
     }
+    if noise:
+        used = used_units(*q)
+        # Two images are apart by twice the variance, summed over the pixels.
+        between_images = 2 * float(x.var(axis=0, dtype=np.float64).sum())
+        found |= {
+            "squared_error_unused_drawn": error(vae.decode(draw_unused(mean, used, rng)), x),
+            "variation": error(draws[0], draws[1]) / between_images,
+            "kl": float(kl_divergence(mean, log_var).mean(dtype=np.float64)),
+            "used_units": float(used.sum()),
+            "active_units": float(active_units(mean)),
+            "mean_of_log_vars": float(log_var.mean(dtype=np.float64)),
+        }
+    return found
 
+
+def of_samples(run: Run, data: Dataset, features: Features) -> Row:
+    """What the model's samples are like; an autoencoder's, decoded from fitted Gaussians."""
     codes = random_codes(run, data)
 
     def sample(n: int, rng: np.random.Generator) -> Array:
-        return vae.decode(codes(n, rng))
+        return run.vae.decode(codes(n, rng))
 
-    samples, between_sets = measure_samples(sample, data, seed, features)
-    found |= dict(zip(SAMPLED, samples, strict=True))
-    found |= dict(zip((OF_SETS + name for name in SAMPLED), between_sets, strict=True))
-    real = held_out(data, seed)
-    real_features = features(real)
+    real = held_out(data, run.config.seed)
+    drawn = sample(len(real), Stream.MEASURED_CODES.generator(run.config.seed))
+    return {
+        **sampled(sample, data, run.config.seed, features),
+        "sample_sharpness": sharpness(drawn, real, data.image_shape),
+    }
 
-    def sharpness(images: Array) -> float:
-        return edges(images, data.image_shape) / len(images) / (
-            edges(real, data.image_shape) / len(real)
-        )  # fmt: skip
 
-    rng = Stream.MEASURED_CODES.generator(seed)
-    found["sample_sharpness"] = sharpness(sample(len(real), rng))
-    pairs = rng.permutation(len(x))[: 2 * MOST_HELD_OUT]
-    start, end = x[pairs[: len(pairs) // 2]], x[pairs[len(pairs) // 2 :][: len(pairs) // 2]]
-    paths = interpolate(vae, start, end, 3, rng if noise else None)
-    found["path_precision"] = precision_recall(real_features, features(paths[:, 1]))[0]
+def sampled(sample: Sampler, data: Dataset, seed: int, features: Features) -> Row:
+    """``measure_samples`` as a row: the means over the sets, and the deviations between them."""
+    mean, between_sets = measure_samples(sample, data, seed, features)
+    row = dict(zip(SAMPLED, mean, strict=True))
+    return row | dict(zip((OF_SETS + name for name in SAMPLED), between_sets, strict=True))
 
-    # Of units that say nothing, neither codes nor holes are worth anything.
-    known = posterior(*encode(vae, data.train_images[:MOST_CODES]))[:, used]
-    mine = posterior(mean, log_var)[:MOST_HELD_OUT, used]
-    random = codes(len(mine), rng)[:, used]
-    found |= {"holes": nan, "code_size": nan, "same_label": nan}
+
+def of_codes(run: Run, data: Dataset, q: Posterior, features: Features) -> Row:
+    """Where codes lie: of images, drawn at random, and half-way between two images.
+
+    Only units in use count: the others are noise, for every code alike.
+    """
+    rng = Stream.MEASURED_CODES.generator(run.config.seed)
+    noise, n = run.config.noise, min(len(data.test_images) // 2, MOST_HELD_OUT)
+    images = rng.permutation(data.test_images)
+    paths = interpolate(run.vae, images[:n], images[n : 2 * n], 3, rng if noise else None)
+    real = features(held_out(data, run.config.seed))
+    row = {"path_precision": precision_recall(real, features(paths[:, 1]))[0]}
+
+    used = used_units(*q) if noise else np.ones(q[0].shape[1], bool)
     if used.any():
+        of_training = encode(run.vae, data.train_images[:MOST_CODES])
+        known = posterior_sample(run, of_training, rng)[:, used]
+        mine = posterior_sample(run, q, rng)[:MOST_HELD_OUT, used]
+        random = random_codes(run, data)(len(mine), rng)[:, used]
         distance, nearest = nearest_codes(mine, known)
-        found["holes"] = float(nearest_codes(random, known)[0].mean() / distance.mean())
-        found["code_size"] = float(np.sqrt(np.mean(known**2, dtype=np.float64)))
+        row["holes"] = float(nearest_codes(random, known)[0].mean() / distance.mean())
+        row["code_size"] = float(np.sqrt(np.mean(known**2, dtype=np.float64)))
         if data.train_labels is not None and data.test_labels is not None:
             same = data.train_labels[nearest] == data.test_labels[: len(mine)]
-            found["same_label"] = float(same.mean())
+            row["same_label"] = float(same.mean())
+    return row
 
-    def recall(images: Array) -> float:
-        return precision_recall(real_features, features(images))[1]
 
-    return found | _history(run, data, folder, sharpness, recall), unit_kl(mean, log_var)
+def of_training(run: Run, data: Dataset, features: Features, folder: Path) -> Row:
+    """What happened during the training of a VAE, by the run's history and its grids of samples."""
+    from ..figures.images import read_image_grid
+
+    rows, beta = run.history, run.config.beta
+    first, half, last = rows[0], rows[(len(rows) - 1) // 2], rows[-1]
+    before = rows[-1 - len(rows) // 5]
+
+    def late(name: str) -> float:
+        whole = abs(last[name] - first[name])
+        return abs(last[name] - before[name]) / whole if len(rows) >= 5 and whole else nan
+
+    untrained = numpy_trainer(Run.start(run.config, run.image_shape), data).validate()
+    real = held_out(data, run.config.seed)
+    grids = [
+        as_floats(read_image_grid(samples_path(folder, int(row["epoch"])), run.image_shape))
+        for row in (first, half, last)
+    ]
+    edges = [sharpness(images, real, run.image_shape) for images in grids]
+    recall = [precision_recall(features(real), features(images))[1] for images in grids]
+    return {
+        "kl_share_untrained": beta * untrained["kl"] / untrained["loss"],
+        "kl_share_first": beta * first["train_kl"] / first["train_loss"],
+        "half_way": half["val_reconstruction"] - first["val_reconstruction"],
+        "late_reconstruction": late("train_reconstruction"),
+        "late_kl": late("train_kl"),
+        "log_vars_drift": abs(last["mean_of_log_vars"]) - abs(first["mean_of_log_vars"]),
+        "first_sharpness": edges[0],
+        "sharpness_gain": edges[2] - edges[1],
+        "recall_gain": recall[2] - recall[0],
+    }
+
+
+def posterior_sample(run: Run, q: Posterior, rng: np.random.Generator) -> Array:
+    """A sample of every q(z|x); of an autoencoder, which has none, the codes themselves."""
+    mean, log_var = q
+    eps = rng.standard_normal(mean.shape, mean.dtype)
+    return reparameterize(mean, log_var, eps) if run.config.noise else mean
 
 
 def random_codes(run: Run, data: Dataset) -> Sampler:
@@ -152,49 +208,14 @@ def random_codes(run: Run, data: Dataset) -> Sampler:
     return lambda n, rng: centre + width * rng.standard_normal((n, run.vae.z_dim), run.vae.dtype)
 
 
-def _history(
-    run: Run,
-    data: Dataset,
-    folder: Path,
-    sharpness: Callable[[Array], float],
-    recall: Callable[[Array], float],
-) -> Row:
-    """What happened during the training of a VAE, by the run's history and its grids of samples."""
-    from ..figures.images import read_image_grid
-
-    rows, beta = run.history, run.config.beta
-    if not run.config.noise:
-        return {"val_loss": rows[-1]["val_loss"]}
-    first, half, last = rows[0], rows[len(rows) // 2 - 1], rows[-1]
-    before = rows[-1 - len(rows) // 5]
-
-    def late(name: str) -> float:
-        whole = abs(last[name] - first[name])
-        return abs(last[name] - before[name]) / whole if len(rows) >= 5 and whole else nan
-
-    untrained = numpy_trainer(Run.start(run.config, run.image_shape), data).validate()
-    grids = [
-        read_image_grid(samples_path(folder, int(row["epoch"])), run.image_shape)
-        for row in (first, half, last)
-    ]
-    images = [as_floats(grid) for grid in grids]
-    return {
-        "val_loss": last["val_loss"],
-        "kl_share_untrained": beta * untrained["kl"] / untrained["loss"],
-        "kl_share_first": beta * first["train_kl"] / first["train_loss"],
-        "half_way": half["val_reconstruction"] - first["val_reconstruction"],
-        "late_reconstruction": late("train_reconstruction"),
-        "late_kl": late("train_kl"),
-        "log_vars_drift": abs(last["mean_of_log_vars"]) - abs(first["mean_of_log_vars"]),
-        "first_sharpness": sharpness(images[0]),
-        "sharpness_gain": sharpness(images[2]) - sharpness(images[1]),
-        "recall_gain": recall(images[2]) - recall(images[0]),
-    }
-
-
 def error(y: Array, x: Array) -> float:
     """The squared error per image."""
     return float(squared_error(y, x).mean(dtype=np.float64))
+
+
+def sharpness(images: Array, real: Array, image_shape: tuple[int, int]) -> float:
+    """The edges of images (N, D), per image and relative to those of real ones (M, D)."""
+    return edges(images, image_shape) / edges(real, image_shape) * len(real) / len(images)
 
 
 def edges(images: Array, image_shape: tuple[int, int]) -> float:
@@ -224,9 +245,6 @@ def references(data: Dataset, seed: int, features: Features) -> dict[str, Row]:
         "one image again and again": (lambda n, _: np.repeat(first, n, axis=0), data),
         "noise": (lambda n, rng: rng.random((n, first.shape[1]), np.float32), data),
     }
-    rows = {}
-    for name, (sample, beside) in known.items():
-        found, between_sets = measure_samples(sample, beside, seed, features)
-        rows[name] = dict(zip(SAMPLED, found, strict=True))
-        rows[name] |= dict(zip((OF_SETS + name for name in SAMPLED), between_sets, strict=True))
-    return rows
+    return {
+        name: sampled(sample, beside, seed, features) for name, (sample, beside) in known.items()
+    }

@@ -31,9 +31,9 @@ HOW = f"""\
   same initial weights, order of images and noise, as far as its sizes allow, and the same sets of
   samples and held-out images.
 - A claim is judged on the differences that each seed shows between two settings, with mean and
-  {SURE:.0%} interval of Student's paired t-test. A difference counts where its p, corrected by Holm for all
-  comparisons of this report, is below {1 - SURE:.2f}. Where it is not, or where all seeds show the
-  very same difference, as counts may, the claim is undecided.
+  {SURE:.0%} interval of Student's paired t-test. A difference counts where its p, corrected by
+  Holm for all comparisons of this report, is below {1 - SURE:.2f}. Where it is not, or where all
+  seeds show the very same difference, as counts may, the claim is undecided.
 - Where to decode: a reconstruction is decoded from a sample of q(z|x), as in training, and its
   squared error is a mean over {DRAWS} of them. At the mean of q(z|x) every unused unit is 0, where
   the decoder was not trained; two rows show what that does, and what remains of it where unused

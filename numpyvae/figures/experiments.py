@@ -1,6 +1,7 @@
 """Pictures of experiments: the mean over the seeds, and every seed as a faint point or line."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from operator import itemgetter
 from typing import Any
 
@@ -115,7 +116,7 @@ def compare(measured: Mapping[str, Rows], path: StrPath) -> None:
             axes.plot(place, of_setting.mean(), "_", color="black", markersize=18)
         axes.set_xticks(range(len(measured)), list(measured))
         axes.set_xlim(-0.5, len(measured) - 0.5)
-        axes.set_ylim(0, 1.08 * np.nanmax(values))
+        axes.set_ylim(0, 1.08 * np.nanmax(values) or 1)
         finish_panel(axes, title, "", ylabel)
     save(figure, path)
 
@@ -180,7 +181,7 @@ def training(runs: Sequence[History], path: StrPath) -> None:
 
 def _table(measured: Mapping[str, Rows], name: str) -> Array:
     """A measure as (settings, seeds)."""
-    return np.array([[row[name] for row in rows] for rows in measured.values()])
+    return np.array([[row.get(name, nan) for row in rows] for rows in measured.values()])
 
 
 def _points(axes: Axes, values: Array, colour: str, marker: str, label: str) -> None:
