@@ -172,8 +172,8 @@ class IWAE(VAE):
             case "bce":
                 logits, grad_logits = per_sample["logits"], grad_per_sample["logits"]
                 F.bernoulli_cross_entropy_backward(logits, x[:, None], out=grad_logits)
-            case unknown:
-                assert_never(unknown)
+            case other:
+                assert_never(other)
         grad_per_sample["logits"] *= grad_reconstruction[:, :, None]
 
         # The decoder, with a row per sample, as in VAE.backward.

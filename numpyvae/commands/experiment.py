@@ -12,8 +12,8 @@ from .arguments import add_data_arguments, add_settings
 
 HELP = "redo the article's claims: train, measure, draw, and report what held"
 DESCRIPTION = """\
-Train what a claim of the article is about, and leave pictures, results.csv and report.md. Runs in
-the folder are used or finished, not repeated.
+Train what a claim of the article is about, several times with different seeds, and leave pictures,
+results.csv and report.md. Runs in the folder are used or finished, not repeated.
 """
 EXPERIMENTS: dict[str, tuple[Callable[..., Any], str]] = {
     "generation": (generation, "an autoencoder's samples against a VAE's"),
@@ -35,7 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_data_arguments(command)
         add_settings(command, "epochs", "seed")
         command.add_argument(
-            "--out", type=Path, metavar="DIR", help=f"default: runs/experiment-{name}-NAME"
+            "--seeds",
+            type=int,
+            metavar="N",
+            help="trainings of every setting, --seed being the first (default 3; digits 5)",
+        )
+        command.add_argument(
+            "--out",
+            type=Path,
+            metavar="DIR",
+            help="folder of all experiments on the data set (default: runs/experiments-NAME)",
         )
         command.set_defaults(name=name, prog=command.prog)
 
@@ -53,6 +62,7 @@ def run(
     name: str,
     dataset: str | None,
     data_dir: str | None,
+    seeds: int | None,
     out: Path | None,
     values: tuple[float, ...] | None = None,
     **settings: Any,
@@ -61,12 +71,12 @@ def run(
         settings["dataset"] = dataset
     config = Config(**settings)
     data = load_dataset(config.dataset, data_dir)
-    out = out or Path("runs") / f"experiment-{name}-{Path(config.dataset).stem}"
+    out = out or Path("runs") / f"experiments-{Path(config.dataset).stem}"
     experiment, _ = EXPERIMENTS[name]
     swept = {} if values is None else {"values": values}
     try:
-        experiment(config, data, out, progress=True, **swept)
+        experiment(config, data, out, seeds=seeds, progress=True, **swept)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted"
         raise KeyboardInterrupt(f"{message}; the same command goes on from there") from None
-    print(f"The report is {out / 'report.md'}.")
+    print(f"The report is {out / name / 'report.md'}.")

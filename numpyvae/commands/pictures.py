@@ -70,8 +70,8 @@ class Picture(NamedTuple):
 RECONSTRUCT = Picture(
     "reconstructions.png",
     "draw test images, their reconstructions, and new samples",
-    "Save a picture of test images above their reconstructions (decoded from the mean of\n"
-    "q(z|x)), and of as many new samples.",
+    "Save a picture of test images above their reconstructions (decoded from a sample of\n"
+    "q(z|x), as in training), and of as many new samples.",
     *("images", 10, MOST_ROWS),
     seed="the latent vectors",
     draw=draw_reconstructions,
@@ -88,8 +88,9 @@ INTERPOLATE = Picture(
 TRAVERSE = Picture(
     "traverse.png",
     "draw what the most active latent units do",
-    "Draw images decoded from 0 with one latent unit moved from -3 to 3: the most active units,\n"
-    "those whose posterior means vary most over the test images, one per row.",
+    "Draw images decoded with one latent unit moved from -3 to 3: the most active units, those\n"
+    "whose posterior means vary most over the test images, one per row. The others stay at 0, or\n"
+    "at one draw from the prior where they are not in use.",
     *("units", 10, MOST_ROWS),
     seed=None,
     draw=lambda run, data, n, _, path: draw_traversal(run, data, n, path),

@@ -12,15 +12,19 @@ from ..functional import Array
 from ..training.chance import Stream
 from ..training.config import Config
 from ..training.run import Run
+from .classifier import label_features
 from .likelihood import (
+    ACTIVE,
+    USED,
     active_units,
     check_at_least,
     elbo,
     encode,
     importance_sampled_log_likelihood,
     log_normalizer,
+    used_units,
 )
-from .samples import measure_real, measure_samples
+from .samples import Samples, measure_samples, training_images
 
 BINARIZATION_SEED = 0  # the binary test images are one fixed data set
 
@@ -29,8 +33,9 @@ BINARIZATION_SEED = 0  # the binary test images are one fixed data set
 class Evaluation:
     """What ``evaluate`` finds; likelihoods are means over the images, in nats per image.
 
-    ``nll_error`` is the standard error that the choice of images gives ``nll``. The last five are
-    ``Samples`` of the model, and of training images.
+    ``nll_error`` is the standard error that the choice of images gives ``nll``. ``samples`` are
+    the model's, ``between_sets`` says how much one set of them differs from another, and
+    ``training_images`` are these in the place of samples.
     """
 
     config: Config
@@ -44,14 +49,13 @@ class Evaluation:
     log_normalizer: float
     nll: float
     nll_error: float
+    used_units: int
     active_units: int
     mean_of_means: float
     mean_of_log_vars: float
-    sample_distance: float
-    sample_deviation: float
-    diversity: float
-    floor: float
-    floor_deviation: float
+    samples: Samples
+    between_sets: Samples
+    training_images: Samples
 
 
 def evaluate(
@@ -92,7 +96,9 @@ def evaluate(
     for_elbo, for_nll = Stream.LIKELIHOOD.generator(seed).spawn(2)
 
     with np.errstate(over="ignore", invalid="ignore"):  # the results are checked instead
-        samples, real = measure_samples(vae.sample, data, seed), measure_real(data, seed)
+        features = label_features(data)
+        samples, between_sets = measure_samples(vae.sample, data, seed, features)
+        real, _ = measure_samples(training_images(data), data, seed, features)
         mean, log_var = encode(vae, shown)
         bound = elbo(vae, shown, for_elbo)
         with tqdm(total=importance_samples, unit="sample", leave=False, disable=no_bar) as bar:
@@ -111,16 +117,15 @@ def evaluate(
             log_normalizer=log_normalizer(vae),
             nll=float(nll.mean()),
             nll_error=float(nll.std(ddof=1)) / math.sqrt(len(nll)),
+            used_units=int(used_units(mean, log_var).sum()),
             active_units=active_units(mean),
             mean_of_means=float(mean.mean(dtype=np.float64)),
             mean_of_log_vars=float(log_var.mean(dtype=np.float64)),
-            sample_distance=samples.distance,
-            sample_deviation=samples.deviation,
-            diversity=samples.diversity,
-            floor=real.distance,
-            floor_deviation=real.deviation,
+            samples=samples,
+            between_sets=between_sets,
+            training_images=real,
         )
-    for name, value in asdict(evaluation).items():
+    for name, value in {**asdict(evaluation), **samples._asdict()}.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"the model is broken: on {data.name} its {name} is {value}")
     return evaluation
@@ -143,24 +148,28 @@ def table(result: Evaluation) -> str:
             f"{nats}, at most, from {result.importance_samples} importance samples",
         ),
         ("  standard error", f"{result.nll_error:.2f}", "from the choice of images"),
-        ("active units", f"{result.active_units}", f"of {config.z_dim}"),
+        ("units in use", f"{result.used_units}", f"of {config.z_dim}: KL above {USED} nats"),
+        ("active units", f"{result.active_units}", f"variance of the mean above {ACTIVE}"),
         ("mean of means", f"{result.mean_of_means:+.4f}", "healthy: near 0, as in the prior"),
         (
             "mean of log-variances",
             f"{result.mean_of_log_vars:+.4f}",
             "healthy: below 0; 0 means that no unit is used",
         ),
-        (
-            "sample distance",
-            f"{result.sample_distance:.4f}",
-            f"± {result.sample_deviation:.4f}, squared MMD to held-out test images",
+        *(
+            (
+                name,
+                f"{getattr(result.samples, key):.4f}",
+                f"± {getattr(result.between_sets, key):.4f}; training images: "
+                f"{getattr(result.training_images, key):.4f}",
+            )
+            for name, key in (
+                ("sample distance", "distance"),
+                ("sample precision", "precision"),
+                ("sample recall", "recall"),
+                ("sample diversity", "diversity"),
+            )
         ),
-        (
-            "  of training images",
-            f"{result.floor:.4f}",
-            f"± {result.floor_deviation:.4f}, the floor: a perfect generator's",
-        ),
-        ("diversity", f"{result.diversity:.4f}", "of samples, relative to test images"),
     ]
     lines = [f"{result.images} test images of {result.dataset}{binarized}", ""]
     lines += [f"{row[0]:<24}{row[1]:>10}  {row[2]}" for row in rows if row is not None]
@@ -187,7 +196,14 @@ def table(result: Evaluation) -> str:
 
 def as_json(result: Evaluation) -> str:
     """The evaluation as a JSON object, its configuration inside."""
-    return json.dumps(asdict(result), indent=2)
+    return json.dumps(
+        asdict(result)
+        | {
+            name: getattr(result, name)._asdict()
+            for name in ("samples", "between_sets", "training_images")
+        },
+        indent=2,
+    )
 
 
 def binarize(images: Array) -> Array:

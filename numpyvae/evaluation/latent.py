@@ -14,19 +14,35 @@ import numpy as np
 from ..data.dataset import Dataset, as_floats
 from ..data.files import StrPath
 from ..errors import InputError
-from ..functional import Array
+from ..functional import Array, reparameterize
 from ..model import VAE
 from ..training.chance import Stream
 from ..training.run import Run
-from .likelihood import active_units, encode
+from .likelihood import active_units, encode, used_units
 
 if TYPE_CHECKING:  # drawing is loaded when something is drawn
     from matplotlib.figure import Figure
 
 
-def reconstruct(vae: VAE, images: Array) -> Array:
-    """The images (N, x_dim) decoded from their posterior means."""
-    return vae.decode(encode(vae, images)[0])
+def reconstruct(vae: VAE, images: Array, rng: np.random.Generator | None = None) -> Array:
+    """The images (N, x_dim), each decoded from one sample of its q(z|x), drawn with ``rng``.
+
+    That is what the decoder was trained on. Without ``rng``, from the mean of q(z|x): right for a
+    plain autoencoder. A VAE's unused units all lie at 0 there, though in training they were noise
+    of N(0, 1), and with dozens of them no image ever had such a code.
+    """
+    mean, log_var = encode(vae, images)
+    if rng is None:
+        return vae.decode(mean)
+    return vae.decode(reparameterize(mean, log_var, rng.standard_normal(mean.shape, mean.dtype)))
+
+
+def draw_unused(z: Array, used: Array, rng: np.random.Generator) -> Array:
+    """Codes z (N, z_dim) with the units that are not ``used`` (z_dim,) drawn from the prior.
+
+    One draw for all rows, so that what differs between them still does, and nothing else.
+    """
+    return np.where(used, z, rng.standard_normal(len(used), z.dtype))
 
 
 def sample_label(
@@ -80,12 +96,18 @@ def _quantiles(n: int) -> Array:
     return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], np.float32)
 
 
-def interpolate(vae: VAE, start: Array, end: Array, steps: int) -> Array:
+def interpolate(
+    vae: VAE, start: Array, end: Array, steps: int, rng: np.random.Generator | None = None
+) -> Array:
     """Images (N, steps, x_dim) on the straight paths between the posterior means of two images.
 
-    ``start`` and ``end`` are (N, x_dim); the first and the last of each path are reconstructions.
+    ``start`` and ``end`` are (N, x_dim). With ``rng``, units that say nothing about any of these
+    images are drawn from the prior, once for all paths, as ``reconstruct`` explains.
     """
-    (first, _), (last, _) = encode(vae, start), encode(vae, end)
+    mean, log_var = encode(vae, np.concatenate([start, end]))
+    if rng is not None:
+        mean = draw_unused(mean, used_units(mean, log_var), rng)
+    first, last = mean[: len(start)], mean[len(start) :]
     share = np.linspace(0, 1, steps, dtype=vae.dtype)[:, None]
     z = first[:, None] * (1 - share) + last[:, None] * share
     return vae.decode(z.reshape(-1, vae.z_dim)).reshape(len(start), steps, vae.x_dim)
@@ -174,7 +196,8 @@ def draw_interpolation(
         raise InputError(f"{n} pairs need {2 * n} test images, and {data.name} has {len(images)}")
     chosen = Stream.PAIRS.generator(seed).choice(len(images), 2 * n, replace=False)
     start, end = images[chosen[:n]], images[chosen[n:]]
-    paths = interpolate(run.vae, start, end, steps)
+    rng = Stream.RECONSTRUCTIONS.generator(seed) if run.config.noise else None
+    paths = interpolate(run.vae, start, end, steps, rng)
     title = f"Decoded on the straight line between their posterior means ({describe(run)})"
     panels = [
         ("From", as_floats(start), 1),
@@ -187,26 +210,31 @@ def draw_interpolation(
 def draw_traversal(run: Run, data: Dataset, n: int = 10, path: StrPath | None = None) -> Figure:
     """Draws what the ``n`` most active latent units do, one per row, from -3 to 3.
 
-    The other units stay at 0, the prior's mean. A unit's activity is the variance of its posterior
-    mean over the test images; units that are not active are left out.
+    The other units stay at 0, the prior's mean, or where they are not in use, at one draw from the
+    prior. A unit's activity is the variance of its posterior mean over the test images; units that
+    are not active are left out.
 
     Raises:
         InputError: no unit is active.
     """
     from ..figures.images import image_rows
 
-    mean, _ = encode(run.vae, data.test_images)
+    mean, log_var = encode(run.vae, data.test_images)
+    z = np.zeros(run.config.z_dim, run.vae.dtype)
+    if run.config.noise:
+        rng = Stream.RECONSTRUCTIONS.generator(run.config.seed)
+        z = draw_unused(z, used_units(mean, log_var), rng)
     variances = mean.var(axis=0, dtype=np.float64)
     active = active_units(mean)
     if not active:
         raise InputError("no latent unit is active, so there is nothing to traverse")
     units = np.argsort(-variances)[: min(n, active)].tolist()
     values = np.linspace(-3, 3, 13)
-    images = traverse(run.vae, np.zeros(run.config.z_dim), units, values)
+    images = traverse(run.vae, z, units, values)
     rows = [
         (f"unit {unit}\nvariance {variances[unit]:.2f}", row)
         for unit, row in zip(units, images, strict=True)
     ]
-    title = f"One latent unit at a time, the others at 0, the most active first ({describe(run)})"
+    title = f"One latent unit at a time, the most active first ({describe(run)})"
     labels = [f"{value:g}".replace("-", "−") for value in values]
     return image_rows([(title, rows)], run.image_shape, path, labels)

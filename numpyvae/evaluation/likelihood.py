@@ -33,7 +33,8 @@ from ..model import VAE
 
 BATCH = 200  # images that go through a network at once: few enough to stay in the cache
 ROUND = 20  # samples of every image whose noise is drawn together
-ACTIVE = 0.01  # Burda et al. (2016), section 5.2: units lie far above it or far below
+ACTIVE = 0.01  # Burda et al. (2016), section 5.2
+USED = 0.05  # nats: units of VAEs lie far above it or far below, which is not true of ACTIVE
 
 
 class Elbo(NamedTuple):
@@ -146,11 +147,26 @@ def batches(images: Array) -> Iterator[slice]:
     return (slice(start, start + BATCH) for start in range(0, len(images), BATCH))
 
 
+def unit_kl(mean: Array, log_var: Array) -> Array:
+    """The KL divergence of every latent unit, in nats, averaged over the images: (z_dim,).
+
+    It is 0 where the unit is the prior's noise for every image, and says nothing about any.
+    """
+    of_each = F.kl_divergence(mean.reshape(-1, 1), log_var.reshape(-1, 1))
+    return of_each.reshape(mean.shape).mean(axis=0, dtype=np.float64)
+
+
+def used_units(mean: Array, log_var: Array) -> Array:
+    """Which latent units say something about the image, (z_dim,) bool: KL above 0.05 nats."""
+    return unit_kl(mean, log_var) > USED
+
+
 def active_units(mean: Array) -> int:
-    """How many latent units say something about the image, given posterior means (N, z_dim).
+    """How many latent units are active, given posterior means (N, z_dim), as papers count them.
 
     A unit's activity is the variance over the images of its posterior mean. It is active where
-    that is above 0.01. Burda et al. (2016), section 5.2.
+    that is above 0.01. Burda et al. (2016), section 5.2. After a short training many units lie
+    near that threshold, and the count says little: ``used_units`` is stable over seeds.
     """
     return int(np.sum(mean.var(axis=0, dtype=np.float64) > ACTIVE))
 

@@ -9,56 +9,70 @@ from ..data.dataset import Dataset, as_floats
 from ..errors import InputError
 from ..functional import Array
 from ..training.chance import Stream
+from .classifier import Features
 from .likelihood import batches, check_at_least
 
-SETS = 10  # of samples, behind every sample distance
+SETS = 10  # of samples, behind every figure
 MOST_HELD_OUT = 1000  # test images that samples are compared with: time grows with the square
+NEIGHBOURS = 3  # Kynkäänniemi et al. (2019), section 2
 Sampler = Callable[[int, np.random.Generator], Array]  # n new images (n, x_dim)
 
 
 class Samples(NamedTuple):
-    """What a model's samples are like, over ``SETS`` sets of as many as held-out test images.
+    """What a set of samples is like, beside as many held-out test images.
 
-    ``distance``, ``deviation``: mean and standard deviation over the sets of the squared MMD
-    between the samples and the held-out images. ``diversity``: the mean squared distance between
-    two samples, relative to that between two held-out images.
+    ``distance``: the squared MMD between them, in pixels. ``precision``: the share of samples that
+    look like a test image; ``recall``: the share of test images that look like a sample; both in
+    the features of a classifier. ``diversity``: the mean squared distance between two samples,
+    relative to that between two test images.
     """
 
     distance: float
-    deviation: float
+    precision: float
+    recall: float
     diversity: float
 
 
-def measure_samples(sample: Sampler, data: Dataset, seed: int) -> Samples:
-    """Compares sets of samples, drawn with ``seed``, with as many held-out test images.
+def measure_samples(
+    sample: Sampler, data: Dataset, seed: int, features: Features
+) -> tuple[Samples, Samples]:
+    """Compares ``SETS`` sets of samples, drawn with ``seed``, with held-out test images.
 
     One bandwidth, from the held-out images, serves every set and every model.
+
+    Returns:
+        The mean over the sets, and the standard deviation between them: what the choice of the
+        samples, and nothing else, adds to a figure from one set.
 
     Raises:
         InputError: the test images are too few, or too much alike.
     """
     images = held_out(data, seed)
     bandwidth = median_distance(images)
+    real = features(images)
     rng = Stream.MEASURED_SAMPLES.generator(seed)
-    sets = [sample(len(images), rng) for _ in range(SETS)]
-    distances = [mmd2(images, drawn, bandwidth) for drawn in sets]
-    # Two independent draws are apart by twice the variance, summed over the pixels.
-    spread = np.mean([drawn.var(axis=0, dtype=np.float64).sum() for drawn in sets])
-    return Samples(
-        distance=float(np.mean(distances)),
-        deviation=float(np.std(distances, ddof=1)),
-        diversity=float(spread / images.var(axis=0, dtype=np.float64).sum()),
+    sets = []
+    for _ in range(SETS):
+        drawn = sample(len(images), rng)
+        precision, recall = precision_recall(real, features(drawn))
+        # Two independent draws are apart by twice the variance, summed over the pixels.
+        spread, real_spread = (x.var(axis=0, dtype=np.float64).sum() for x in (drawn, images))
+        distance = mmd2(images, drawn, bandwidth)
+        sets.append(Samples(distance, precision, recall, float(spread / real_spread)))
+    return (
+        Samples(*map(float, np.mean(sets, axis=0))),
+        Samples(*map(float, np.std(sets, axis=0, ddof=1))),
     )
 
 
-def measure_real(data: Dataset, seed: int) -> Samples:
-    """The floor: training images in the place of samples, what a perfect generator would draw."""
+def training_images(data: Dataset) -> Sampler:
+    """A sampler that knows the training images: a perfect generator of what models learn from."""
 
     def sample(n: int, rng: np.random.Generator) -> Array:
         size = min(n, len(data.train_images))
         return as_floats(rng.choice(data.train_images, size, replace=False))
 
-    return measure_samples(sample, data, seed)
+    return sample
 
 
 def held_out(data: Dataset, seed: int) -> Array:
@@ -79,7 +93,7 @@ def median_distance(x: Array) -> float:
         InputError: there are fewer than two rows, or most of them are the same.
     """
     check_at_least(2, "images for the median distance", len(x))
-    squares = _squared_distances(x, x)[np.triu_indices(len(x), 1)]
+    squares = squared_distances(x, x)[np.triu_indices(len(x), 1)]
     median = float(np.median(np.sqrt(np.maximum(squares, 0))))
     if median == 0:
         raise InputError("most of the images are the same, so their median distance is 0")
@@ -95,7 +109,7 @@ def mmd2(x: Array, y: Array, bandwidth: float) -> float:
         mean of k(x_i, x_j), i ≠ j  +  mean of k(y_i, y_j), i ≠ j  -  2 mean of k(x_i, y_j)
 
     It is 0 on average where both distributions are the same, so it can be negative. What is small
-    depends on the images and their number: hold it against a floor (``measure_real``).
+    depends on the images and their number: hold it against that of training images.
 
     Args:
         x, y: (N, D) and (M, D), floats, at least two rows each. Memory grows with N + M.
@@ -111,13 +125,40 @@ def mmd2(x: Array, y: Array, bandwidth: float) -> float:
     return among_x + among_y - 2 * _kernel_sum(x, y, bandwidth) / (n * m)
 
 
+def precision_recall(real: Array, generated: Array) -> tuple[float, float]:
+    """Improved precision and recall of Kynkäänniemi et al. (2019), section 2.
+
+    A set of points covers the balls around each of them that reach to its third nearest neighbour
+    in the set. Precision is the share of generated points within what the real ones cover: low
+    where samples are bad. Recall is the share of real points within what the generated ones cover:
+    low where samples lack variety. One image again and again can have a precision of 1, but has a
+    recall of 0; noise has no precision.
+
+    Args:
+        real, generated: features (N, D) and (M, D).
+
+    Raises:
+        InputError: one has no more than three rows.
+    """
+    check_at_least(NEIGHBOURS + 1, "images on each side", min(len(real), len(generated)))
+    between = squared_distances(real, generated)
+    precision = np.any(between <= _reach(real)[:, None], axis=0).mean()
+    recall = np.any(between <= _reach(generated), axis=1).mean()
+    return float(precision), float(recall)
+
+
+def _reach(x: Array) -> Array:
+    """The squared distance of every row to its third nearest neighbour; the nearest is itself."""
+    return np.partition(squared_distances(x, x), NEIGHBOURS, axis=1)[:, NEIGHBOURS]
+
+
 def _kernel_sum(x: Array, y: Array, bandwidth: float) -> float:
     """The sum of k(x_i, y_j) over all i and j, some rows of x at a time."""
-    exponents = (_squared_distances(x[rows], y) / (-2 * bandwidth**2) for rows in batches(x))
+    exponents = (squared_distances(x[rows], y) / (-2 * bandwidth**2) for rows in batches(x))
     return float(sum(np.exp(exponent).sum() for exponent in exponents))
 
 
-def _squared_distances(x: Array, y: Array) -> Array:
+def squared_distances(x: Array, y: Array) -> Array:
     """||x_i - y_j||² = x_i² + y_j² - 2 x_i y_j, (N, M), in float64 against cancellation."""
     x, y = x.astype(np.float64), y.astype(np.float64)
     return np.vecdot(x, x)[:, None] + np.vecdot(y, y) - 2 * (x @ y.T)

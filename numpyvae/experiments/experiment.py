@@ -1,40 +1,57 @@
 """The article's claims, redone: every experiment trains, measures, draws, and says what held.
 
-An experiment's folder holds its runs, one folder each as ``train`` leaves them, its pictures,
-``results.csv`` with all numbers, ``report.md``, and ``experiment.json`` with the settings.
+All experiments on a data set share a folder. It holds their runs, in ``runs``, and a folder for
+each experiment with its pictures, ``results.csv`` with all numbers, ``experiment.json`` with the
+settings, and ``report.md``.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..data.dataset import Dataset, as_floats
-from ..data.files import StrPath, make_folder, reading, write_text
+from ..data.files import StrPath, make_folder, write_text
 from ..errors import InputError
+from ..evaluation.classifier import label_features
 from ..evaluation.latent import reconstruct
-from ..evaluation.samples import Samples, held_out, measure_real, median_distance
+from ..evaluation.likelihood import USED, check_at_least
+from ..evaluation.samples import NEIGHBOURS, held_out, median_distance
+from ..functional import Array
 from ..training.chance import Stream
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
-from ..training.folder import sample_latents
-from ..training.loop import train
+from ..training.folder import sample_latents, samples_path
 from ..training.run import Run
-from .findings import beta_findings, generation_findings, latent_dim_findings
-from .measurement import Measurement, edges, fitted_sampler, measure, row
-from .report import keep
+from .claims import AUTOENCODER, VAE
+from .measurement import Row, edges, measure, random_codes, references
+from .report import report
+from .results import SETTINGS_FILE, Results, write_results
+from .runs import run_path, threads, train_all
+from .statistics import check_scipy
 
 BETAS = (0.1, 0.3, 1.0, 3.0, 10.0)
 LATENT_DIMS = (2, 20, 50, 100)
 SHOWN = 10  # images in a row
-RECONSTRUCTIONS = "Test images and their reconstructions"
+RECONSTRUCTIONS = "Test images and their reconstructions, each from a sample of q(z|x)"
 SAMPLES = "New images, decoded from samples of the prior N(0, I)"
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What pictures are made of, by setting: the first seed's run, and of every seed its history
+    and the KL divergence of its units."""
+
+    runs: dict[str, Run]
+    histories: dict[str, list[list[dict[str, float]]]]
+    unit_kls: dict[str, list[Array]]
+
+
 def generation(
-    config: Config, data: Dataset, out: StrPath, progress: bool = False
-) -> dict[str, Measurement]:
+    config: Config, data: Dataset, out: StrPath, seeds: int | None = None, progress: bool = False
+) -> Results:
     """Reconstruction against generation: one network as a plain autoencoder and as a VAE.
 
     The autoencoder's samples are decoded from Gaussians fitted to each dimension of the test
@@ -42,51 +59,23 @@ def generation(
 
     Args:
         config: the VAE's settings; the autoencoder has ``noise=False`` and ``beta=0`` instead.
+            Its seed is the first.
         data: the images.
-        out: the experiment's folder. Runs in it are used or finished, not repeated.
-        progress: show the training.
-
-    Returns:
-        The measurements of ``"autoencoder"`` and ``"VAE"``.
+        out: the folder of all experiments on these images. Runs in it are used or finished, not
+            repeated.
+        seeds: trainings of each setting; by default 5 on ``"digits"``, 3 elsewhere.
+        progress: print a line for each run.
 
     Raises:
-        InputError: ``out`` holds an experiment with other settings, or the test images are too
-            few or too much alike to compare samples with.
+        InputError: ``out`` holds runs with other settings, or is no folder of experiments; the
+            images are too few or too much alike to compare samples with; SciPy is missing.
         LossNotFiniteError, KeyboardInterrupt: as ``train`` does; called again, it goes on.
     """
-    from ..figures.images import image_panels, image_rows
-
-    folder = _open("generation", config, data, out)
-    autoencoder = _run(
-        replace(config, noise=False, beta=0.0), data, folder / "autoencoder", progress
+    settings = {AUTOENCODER: replace(config, noise=False, beta=0.0), VAE: config}
+    folders = {AUTOENCODER: "autoencoder", VAE: "vae"}
+    return _experiment(
+        "generation", config, settings, folders, data, out, seeds, progress, _draw_generation
     )
-    vae = _run(config, data, folder / "vae", progress)
-    fitted = fitted_sampler(autoencoder, data)
-    real = measure_real(data, config.seed)
-    results = {
-        "autoencoder": measure(autoencoder, data, fitted),
-        "VAE": measure(vae, data, vae.vae.sample),
-    }
-
-    test = as_floats(data.test_images[:64])
-    rng = Stream.EXPERIMENT_PICTURES.generator(config.seed)
-    panels = [
-        ("Test images", test, 8),
-        ("Autoencoder: codes from fitted Gaussians", fitted(len(test), rng), 8),
-        ("VAE: codes from the prior N(0, I)", vae.vae.sample(len(test), rng), 8),
-    ]
-    image_panels(panels, data.image_shape, folder / "samples.png")
-    rows = [
-        ("original", test[:SHOWN]),
-        ("autoencoder", reconstruct(autoencoder.vae, test[:SHOWN])),
-        ("VAE", reconstruct(vae.vae, test[:SHOWN])),
-    ]
-    image_rows([(RECONSTRUCTIONS, rows)], data.image_shape, folder / "reconstructions.png")
-
-    findings = generation_findings(results, real)
-    pictures = ("samples.png", "reconstructions.png")
-    keep("generation", "model", config, results, real, findings, pictures, folder)
-    return results
 
 
 def beta(
@@ -94,14 +83,16 @@ def beta(
     data: Dataset,
     out: StrPath,
     values: Sequence[float] = BETAS,
+    seeds: int | None = None,
     progress: bool = False,
-) -> dict[float, Measurement]:
+) -> Results:
     """The trade-off of quality and diversity: VAEs with different weights of the KL divergence.
 
     Arguments and errors are those of ``generation``; ``values`` takes the place of
-    ``config.beta``. Returns the measurements by value, the smallest first.
+    ``config.beta``.
     """
-    return _sweep("beta", "beta", config, data, out, values, beta_findings, progress)
+    values = [float(value) for value in values]
+    return _sweep("beta", "beta", config, data, out, values, seeds, progress)
 
 
 def latent_dim(
@@ -109,14 +100,15 @@ def latent_dim(
     data: Dataset,
     out: StrPath,
     values: Sequence[int] = LATENT_DIMS,
+    seeds: int | None = None,
     progress: bool = False,
-) -> dict[float, Measurement]:
+) -> Results:
     """VAEs with latent spaces of different sizes.
 
     Arguments and errors are those of ``generation``; ``values`` takes the place of
-    ``config.z_dim``. Returns the measurements by value, the smallest first.
+    ``config.z_dim``.
     """
-    return _sweep("latent-dim", "z_dim", config, data, out, values, latent_dim_findings, progress)
+    return _sweep("latent-dim", "z_dim", config, data, out, values, seeds, progress)
 
 
 def _sweep(
@@ -126,88 +118,142 @@ def _sweep(
     data: Dataset,
     out: StrPath,
     values: Sequence[float],
-    findings: Callable[[Mapping[float, Measurement], Samples], list[str]],
+    seeds: int | None,
     progress: bool,
-) -> dict[float, Measurement]:
-    from ..figures.curves import sweep
-    from ..figures.images import image_rows
-
+) -> Results:
     if len(values) == 0 or len(set(values)) < len(values):
         raise InputError(f"give at least one value of {setting}, each once, not {list(values)}")
 
     def changed(value: Any) -> Config:
         return replace(config, **{setting: value})
 
-    configs = {value: changed(value) for value in sorted(values)}
     base = changed(getattr(Config(), setting))
-    folder = _open(experiment, base, data, out)
-    runs = {
-        value: _run(
-            configs[value], data, folder / f"{setting.replace('_', '-')}-{value:g}", progress
-        )
-        for value in configs
+    settings = {_name(value): changed(value) for value in sorted(values)}
+    folders = {
+        name: "vae" if of == base else f"{setting.replace('_', '-')}-{name}"
+        for name, of in settings.items()
     }
-    real = measure_real(data, config.seed)
-    results = {value: measure(run, data, run.vae.sample) for value, run in runs.items()}
+    return _experiment(experiment, base, settings, folders, data, out, seeds, progress, _draw_sweep)
 
-    rows_of = [row(measurement) for measurement in results.values()]
-    measured = {name: [one[name] for one in rows_of] for name in rows_of[0]}
-    floor = (real.distance, real.deviation)
-    sweep(setting, list(results), measured, floor, folder / "trade-off.png")
-    test = as_floats(data.test_images[:SHOWN])
-    labels = {value: f"{setting} {value:g}" for value in runs}
-    rows = [(labels[value], reconstruct(run.vae, test)) for value, run in runs.items()]
-    image_rows(
-        [(RECONSTRUCTIONS, [("original", test), *rows])],
-        data.image_shape,
-        folder / "reconstructions.png",
-    )
-    rows = [
-        (labels[value], run.vae.decode(sample_latents(run.config, SHOWN)))
-        for value, run in runs.items()
-    ]
-    image_rows([(SAMPLES, rows)], data.image_shape, folder / "samples.png")
 
-    pictures = ("trade-off.png", "reconstructions.png", "samples.png")
-    keep(experiment, setting, base, results, real, findings(results, real), pictures, folder)
+def _name(value: float) -> str:
+    return np.format_float_positional(value, trim="-") if type(value) is float else str(value)
+
+
+def _experiment(
+    experiment: str,
+    config: Config,
+    settings: Mapping[str, Config],
+    folders: Mapping[str, str],
+    data: Dataset,
+    out: StrPath,
+    seeds: int | None,
+    progress: bool,
+    draw: Callable[[Results, Drawn, Dataset, Path], None],
+) -> Results:
+    """Trains what is not trained yet, measures all of it, draws, and writes the report."""
+    seeds = seeds if seeds is not None else 5 if config.dataset == "digits" else 3
+    _check(config, data, Path(out), seeds)
+    runs, folder = Path(out) / "runs", make_folder(Path(out) / experiment)
+    each = range(config.seed, config.seed + seeds)
+    train_all({folders[name]: of for name, of in settings.items()}, each, data, runs, progress)
+
+    features = label_features(data)
+    measured: dict[str, list[Row]] = {name: [] for name in settings}
+    drawn = Drawn({}, {name: [] for name in settings}, {name: [] for name in settings})
+    known: dict[str, list[Row]] = {}
+    for seed in each:
+        for name in settings:
+            path = run_path(runs, folders[name], seed)
+            run = load_checkpoint(path)
+            row, unit_kl = measure(run, data, features, path)
+            measured[name].append(row)
+            drawn.runs.setdefault(name, run)
+            drawn.histories[name].append(run.history)
+            drawn.unit_kls[name].append(unit_kl)
+        for name, row in references(data, seed, features).items():
+            known.setdefault(name, []).append(row)
+        if progress:
+            print(f"seed {seed} is measured", flush=True)
+    results = Results(experiment, config, list(each), threads(runs), measured, known)
+    draw(results, drawn, data, folder)
+    write_results(results, folder)
+    write_text(folder / "report.md", report(results))
     return results
 
 
-def _open(experiment: str, config: Config, data: Dataset, out: StrPath) -> Path:
-    """The folder of an experiment, after everything is checked that could stop it later."""
+def _check(config: Config, data: Dataset, out: Path, seeds: int) -> None:
+    """Everything that could stop an experiment later."""
+    check_scipy()
+    check_at_least(1, "seeds", seeds)
     if not config.noise:
         raise InputError("experiments are about VAEs: noise must be true")
+    for images, kind, least in (
+        (data.train_images, "training", NEIGHBOURS + 1),
+        (data.test_images, "test", 2 * (NEIGHBOURS + 1)),  # halves of them are compared
+    ):
+        check_at_least(least, f"the number of {kind} images in {data.name}", len(images))
     median_distance(held_out(data, config.seed))
     if edges(as_floats(data.test_images), data.image_shape) == 0:
         raise InputError(f"the test images of {data.name} have no edges that could be blurred")
-    folder = Path(out)
-    if (folder / CHECKPOINT).exists():
-        raise InputError(f"{folder} holds a run of numpyvae train: give another folder")
-    settings = json.loads(json.dumps({"experiment": experiment, **asdict(config)}))
-    path = folder / "experiment.json"
-    if path.exists():
-        with reading(path) as stream:
-            old = json.load(stream)
-        if not isinstance(old, dict):
-            raise InputError(f"{path} is damaged: it does not hold settings by name")
-        changed = [
-            f"{k} {old.get(k)}, not {settings[k]}" for k in settings if old.get(k) != settings[k]
-        ]
-        if changed:
-            raise InputError(f"the experiment in {folder} has {'; '.join(changed)}")
-    make_folder(folder)
-    write_text(path, json.dumps(settings, indent=2) + "\n")
-    return folder
+    if (out / CHECKPOINT).exists():
+        raise InputError(f"{out} holds a run of numpyvae train: give another folder")
+    if (out / SETTINGS_FILE).exists():
+        raise InputError(f"{out} holds one experiment, of one seed: give another folder")
 
 
-def _run(config: Config, data: Dataset, folder: Path, progress: bool) -> Run:
-    """The run in ``folder``: as it is if it is finished, else trained to its end."""
-    begun = (folder / CHECKPOINT).exists()
-    if begun:
-        run = load_checkpoint(folder)
-        finished = len(run.history) == config.epochs and run.image_shape == data.image_shape
-        if run.config == config and finished:
-            return run
-    if progress:
-        print(f"{folder}:")
-    return train(config, data, folder, resume=begun, progress=progress)
+def _draw_generation(results: Results, drawn: Drawn, data: Dataset, folder: Path) -> None:
+    from ..figures.experiments import compare, training
+    from ..figures.images import evolution, image_panels, image_rows
+
+    autoencoder, vae = drawn.runs[AUTOENCODER], drawn.runs[VAE]
+    test = as_floats(data.test_images[:64])
+    rng = Stream.EXPERIMENT_PICTURES.generator(results.config.seed)
+    panels = [
+        ("Test images", test),
+        (
+            "Autoencoder: codes from fitted Gaussians",
+            autoencoder.vae.decode(random_codes(autoencoder, data)(len(test), rng)),
+        ),
+        ("VAE: codes from the prior N(0, I)", vae.vae.sample(len(test), rng)),
+    ]
+    eight = [(title, images, 8) for title, images in panels]
+    image_panels(eight, data.image_shape, folder / "samples.png")
+    rows = [
+        ("original", test[:SHOWN]),
+        ("autoencoder", reconstruct(autoencoder.vae, test[:SHOWN])),
+        ("VAE", _reconstructed(vae, test[:SHOWN])),
+        ("VAE, at the\nmean of q", reconstruct(vae.vae, test[:SHOWN])),
+    ]
+    image_rows([(RECONSTRUCTIONS, rows)], data.image_shape, folder / "reconstructions.png")
+    compare(results.measured, folder / "measures.png")
+    training(drawn.histories[VAE], folder / "training.png")
+    run_folder = run_path(folder.parent / "runs", "vae", results.config.seed)
+    grids = {epoch: samples_path(run_folder, epoch) for epoch in range(1, vae.config.epochs + 1)}
+    evolution(grids, data.image_shape, folder / "evolution.png")
+
+
+def _draw_sweep(results: Results, drawn: Drawn, data: Dataset, folder: Path) -> None:
+    from ..figures.experiments import monitors, sweep, unit_kls
+    from ..figures.images import image_rows
+
+    setting = "beta" if results.experiment == "beta" else "z_dim"
+    sweep(
+        setting, results.measured, results.references["training images"], folder / "trade-off.png"
+    )
+    unit_kls(setting, drawn.unit_kls, USED, folder / "units.png")
+    monitors(setting, drawn.histories, folder / "monitors.png")
+    test = as_floats(data.test_images[:SHOWN])
+    labels = {name: f"{setting} {name}" for name in drawn.runs}
+    rows = [("original", test)]
+    rows += [(labels[name], _reconstructed(run, test)) for name, run in drawn.runs.items()]
+    image_rows([(RECONSTRUCTIONS, rows)], data.image_shape, folder / "reconstructions.png")
+    rows = [
+        (labels[name], run.vae.decode(sample_latents(run.config, SHOWN)))
+        for name, run in drawn.runs.items()
+    ]
+    image_rows([(SAMPLES, rows)], data.image_shape, folder / "samples.png")
+
+
+def _reconstructed(run: Run, images: Array) -> Array:
+    return reconstruct(run.vae, images, Stream.RECONSTRUCTIONS.generator(run.config.seed))

@@ -1,13 +1,11 @@
-"""Curves: of a run over its epochs, of an experiment over a setting."""
+"""Curves of a run over its epochs."""
 
 from collections.abc import Mapping, Sequence
-from math import hypot
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ..data.files import StrPath
 from ..functional import Array
@@ -20,7 +18,6 @@ from .style import (
     ORANGE,
     Picture,
     finish,
-    finish_panel,
     in_our_style,
     save,
 )
@@ -56,72 +53,6 @@ def loss_curves(history: Sequence[Mapping[str, float]], path: StrPath | None = N
     _curve(monitors, epochs, means, {"color": GREEN, "linestyle": "-", "label": "means"})
     _curve(monitors, epochs, log_vars, {"color": BLUE, "linestyle": "-.", "label": "log-variances"})
     finish(monitors, "Latent means and log-variances", "epoch", "mean over images and units")
-    return save(figure, path)
-
-
-@in_our_style
-def sweep(
-    name: str,
-    values: Sequence[float],
-    measured: Mapping[str, Sequence[float]],
-    floor: tuple[float, float],
-    path: StrPath | None = None,
-) -> Figure:
-    """Draws what a setting does: what was measured at each of its values.
-
-    ``measured`` holds, for each value, ``squared_error``, ``kl``, ``active_units``,
-    ``sample_distance`` and its ``deviation``, ``sharpness`` and ``diversity``; ``floor`` is the
-    sample distance of real images and its deviation. The values stand at equal distances, in
-    their order.
-    """
-    figure = Picture(figsize=(9, 6.8), dpi=DPI, layout="constrained")
-    (trade_off, distance), (relative, units) = figure.subplots(2, 2)
-    places, line = np.arange(len(values)), {"markersize": 5, "linewidth": 1.6}
-    kl, error = measured["kl"], measured["squared_error"]
-    trade_off.plot(kl, error, color=BLUE, marker="o", **line)
-    labels: list[Any] = []
-    width, height = np.ptp(kl) or 1, np.ptp(error) or 1
-    for x, y, value in zip(kl, error, values, strict=True):
-        if labels and hypot((x - labels[-1][0]) / width, (y - labels[-1][1]) / height) < 0.06:
-            labels[-1][2] += f", {value:g}"  # too near for a label of its own
-        else:
-            labels.append([x, y, f"{value:g}"])
-    for x, y, label in labels:
-        trade_off.annotate(label, (x, y), (6, 5), textcoords="offset points", fontsize=FONT_SIZE)
-    trade_off.margins(0.1)
-    finish_panel(
-        trade_off, f"What the code costs and buys, by {name}", "KL divergence, nats per image",
-        "squared error per image",
-    )  # fmt: skip
-
-    mean, deviation = floor
-    distance.axhline(mean, color=GREY, label="training images: the floor")
-    distance.axhspan(mean - deviation, mean + deviation, color=GREY, alpha=0.3, linewidth=0)
-    distance.errorbar(
-        places, measured["sample_distance"], measured["deviation"], color=ORANGE, marker="o",
-        capsize=3, label="samples", **line,
-    )  # fmt: skip
-    relative.axhline(1, color=GREY, label="test images")
-    relative.plot(
-        places, measured["sharpness"], color=BLUE, marker="o", label="sharpness of reconstructions",
-        **line,
-    )  # fmt: skip
-    relative.plot(
-        places, measured["diversity"], color=ORANGE, marker="s", linestyle="--",
-        label="diversity of samples", **line,
-    )  # fmt: skip
-    units.plot(places, measured["active_units"], color=GREEN, marker="o", **line)
-    units.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    for axes, title, ylabel in (
-        (distance, "Distance of samples to test images", "squared MMD"),
-        (relative, "Sharpness and diversity", "relative to the test images"),
-        (units, "Active latent units", "units"),
-    ):
-        axes.set_xticks(places, [f"{value:g}" for value in values])
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-        finish_panel(axes, title, name, ylabel)
-    for axes in (distance, relative):
-        axes.legend(fontsize=FONT_SIZE, frameon=False)
     return save(figure, path)
 
 

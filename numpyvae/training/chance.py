@@ -24,6 +24,9 @@ class Stream(IntEnum):
     NEW_IMAGES = 9  # what the command sample draws, and reconstruct beside the test images
     PAIRS = 10  # which test images the command interpolate joins
     GRADCHECK = 11  # the images, eps and directions of gradcheck
+    CLASSIFIER = 12  # weights and order of the classifier that compares samples with images
+    RECONSTRUCTIONS = 13  # the latent vectors that reconstructions are decoded from
+    MEASURED_CODES = 14  # the random codes whose distance to used ones is measured
 
     def generator(self, seed: int) -> np.random.Generator:
         """The generator of this stream for ``seed``, at least 0, from its beginning."""

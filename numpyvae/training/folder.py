@@ -25,7 +25,7 @@ from ..data.files import (
     write_text,
 )
 from ..errors import InputError
-from ..functional import Array
+from ..functional import Array, reparameterize
 from .chance import Stream
 from .checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from .config import Config
@@ -112,7 +112,7 @@ def keep_run(run: Run, folder: Path) -> None:
     from ..figures.images import image_grid
 
     samples = run.vae.decode(sample_latents(run.config))
-    image_grid(samples, run.image_shape, _samples_path(folder, len(run.history)))
+    image_grid(samples, run.image_shape, samples_path(folder, len(run.history)))
     _write_state(run, folder)
 
 
@@ -153,7 +153,7 @@ def draw_pictures(run: Run, data: Dataset, folder: StrPath) -> None:
     if not run.history:
         return
     draw_loss(run, folder / "loss.png")
-    grids = {epoch: _samples_path(folder, epoch) for epoch in range(1, len(run.history) + 1)}
+    grids = {epoch: samples_path(folder, epoch) for epoch in range(1, len(run.history) + 1)}
     evolution(grids, run.image_shape, folder / "evolution.png")
     evolution_gif(grids, run.image_shape, folder / "evolution.gif")
     draw_reconstructions(run, data, path=folder / "reconstructions.png")
@@ -187,14 +187,20 @@ def draw_images(run: Run, images: Array, path: StrPath | None = None) -> Image:
 def draw_reconstructions(
     run: Run, data: Dataset, n: int = 10, seed: int = 0, path: StrPath | None = None
 ) -> Figure:
-    """Draws test images above their reconstructions from the mean of q(z|x), and new images."""
+    """Draws test images above their reconstructions, and new images.
+
+    As in training, an image is decoded from a sample of its q(z|x), or without noise from the mean.
+    """
     from ..figures.images import reconstructions
 
     x = as_floats(data.test_images[:n], run.vae.dtype)
-    mean, _ = run.vae.encode(x)
+    code, log_var = run.vae.encode(x)
+    if run.config.noise:
+        rng = Stream.RECONSTRUCTIONS.generator(run.config.seed)
+        code = reparameterize(code, log_var, rng.standard_normal(code.shape, code.dtype))
     samples = run.vae.sample(len(x), Stream.NEW_IMAGES.generator(seed))
-    return reconstructions(x, run.vae.decode(mean), samples, run.image_shape, path)
+    return reconstructions(x, run.vae.decode(code), samples, run.image_shape, path)
 
 
-def _samples_path(folder: Path, epoch: int) -> Path:
+def samples_path(folder: Path, epoch: int) -> Path:
     return folder / "samples" / f"epoch-{epoch:04d}.png"

@@ -102,16 +102,18 @@ def visits(
     """Minibatches x (B, x_dim), as ``config`` binarizes them, each with its noise eps (B K, z_dim)
     for K importance samples of each image.
 
-    Both lie in buffers that the next minibatch overwrites. All chance comes from ``rng``.
+    Both lie in buffers that the next minibatch overwrites. All chance comes from ``rng``, which
+    draws as much without noise: an autoencoder sees the images in the order that a VAE does.
     """
     rows = min(config.batch_size, len(images)) * config.importance_samples
-    noise = np.zeros((rows, config.z_dim), np.float32)
+    noise = np.empty((rows, config.z_dim), np.float32)
     for x in minibatches(images, config.batch_size, np.float32, rng if shuffled else None):
         if config.binarize:
             np.less(rng.random(x.shape, np.float32), x, out=x)
         eps = noise[: len(x) * config.importance_samples]
-        if config.noise:
-            rng.standard_normal(dtype=np.float32, out=eps)
+        rng.standard_normal(dtype=np.float32, out=eps)
+        if not config.noise:
+            eps.fill(0)
         yield x, eps
 
 

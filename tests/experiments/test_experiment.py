@@ -3,143 +3,138 @@
 import csv
 import re
 from dataclasses import replace
-from math import isnan
 
 import numpy as np
 import pytest
 
-from numpyvae import Config, load_checkpoint, load_dataset, train
+from numpyvae import Config, load_checkpoint, load_dataset
 from numpyvae.errors import InputError
-from numpyvae.evaluation.samples import measure_real
-from numpyvae.experiments import experiment
-from numpyvae.experiments.findings import beta_findings
-from numpyvae.experiments.measurement import measure
+from numpyvae.evaluation import classifier
+from numpyvae.experiments import experiment, runs
+from numpyvae.experiments.measurement import MEASURES
+from numpyvae.experiments.report import PICTURES, bullet, report
+from numpyvae.experiments.results import read_results
 from numpyvae.training import loop
-from numpyvae.training.steps import NumpyStepper, StepwiseTrainer
+
+EXPERIMENTS = (experiment.generation, experiment.beta, experiment.latent_dim)
+KNOWN = [
+    "training images",
+    "one half of the test images, beside the other",
+    "one image again and again",
+    "noise",
+]
 
 
 @pytest.fixture(autouse=True)
-def _quick_runs(monkeypatch):
-    """Runs leave out their own pictures."""
+def _quick(monkeypatch):
+    """Runs leave out their own pictures, except the grids; the classifier learns little."""
     monkeypatch.setattr(loop, "draw_pictures", lambda *_: None)
+    monkeypatch.setattr(classifier, "STEPS", 20)
 
 
 @pytest.fixture
-def config(own_folder):
+def data(own_folder):
+    """60 images of one's own, of which 12 are for testing."""
+    data = load_dataset("own.npz")
+    return replace(
+        data,
+        train_images=data.train_images[:-6],
+        train_labels=data.train_labels[:-6],
+        test_images=np.concatenate([data.train_images[-6:], data.test_images]),
+        test_labels=np.concatenate([data.train_labels[-6:], data.test_labels]),
+    )
+
+
+@pytest.fixture
+def config(data):
     return Config(dataset="own.npz", epochs=2, batch_size=16, z_dim=3, hidden=(6, 5))
 
 
-@pytest.fixture
-def data(config):
-    return load_dataset(config.dataset)
-
-
-def read_results(folder):
+def assert_report(folder, results):
+    """Table, report and pictures are there, and what is read back is what was found."""
     with open(folder / "results.csv", newline="") as stream:
-        return list(csv.DictReader(stream))
+        rows = list(csv.DictReader(stream))
+    names = [*results.measured, *KNOWN]
+    assert [row["setting"] for row in rows] == list(np.repeat(names, len(results.seeds)))
+    again = read_results(folder)
+    assert report(again) == (folder / "report.md").read_text()
+    assert again.seeds == results.seeds
+    for name, of in results.measured.items():
+        for row, found in zip(of, again.measured[name], strict=True):
+            present = {key: value for key, value in found.items() if value == value}
+            assert present == {key: value for key, value in row.items() if value == value}
+    text = (folder / "report.md").read_text()
+    assert f"numpyvae experiment {results.experiment} --dataset own.npz --epochs 2" in text
+    assert "hidden=(6, 5)" in text
+    assert re.findall(r"!\[.*\]\((.*)\)", text) == list(PICTURES[results.experiment])
+    for picture in PICTURES[results.experiment]:
+        assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
+    for finding in results.findings():
+        assert bullet(finding) in text
 
 
-def assert_report(folder, name, config, results):
-    """The folder's report and table hold these results, and every picture is there."""
-    rows = read_results(folder)
-    assert [next(iter(row.values())) for row in rows] == [*map(str, results), "training images"]
-    for row, found in zip(rows, results.values(), strict=False):
-        for column in ("squared_error", "sharpness", "active_units"):
-            assert float(row[column]) == getattr(found, column)
-        assert float(row["sample_distance"]) == found.samples.distance
-        assert float(row["deviation"]) == found.samples.deviation
-        assert float(row["diversity"]) == found.samples.diversity
-        assert row["kl"] == ("" if isnan(found.kl) else str(found.kl))
-    report = (folder / "report.md").read_text()
-    assert f"numpyvae experiment {name} --dataset {config.dataset} --epochs 2" in report
-    assert "hidden=(6, 5)" in report
-    pictures = re.findall(r"!\[.*\]\((.*)\)", report)
-    assert len(pictures) >= 2
-    assert all((folder / picture).read_bytes()[:4] == b"\x89PNG" for picture in pictures)
-    for key, found in results.items():
-        assert re.search(rf"^\| {key} \| {found.squared_error:.4g} \|", report, re.MULTILINE)
-    assert report.count("\n- **") >= 3
-    return report
-
-
-def test_generation_from_end_to_end(config, tmp_path, monkeypatch):
-    data, out = load_dataset(config.dataset), tmp_path / "out"
-    results = experiment.generation(config, data, out)
-    assert_report(out, "generation", config, results)
-    autoencoder, vae = (load_checkpoint(out / name) for name in ("autoencoder", "vae"))
-    assert autoencoder.config == replace(config, noise=False, beta=0)
-    assert vae.config == config
+def test_generation_from_end_to_end(config, data, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    results = experiment.generation(config, data, out, seeds=2)
+    assert_report(out / "generation", results)
+    for seed in (0, 1):
+        of_seed = replace(config, seed=seed)
+        autoencoder, vae = (
+            load_checkpoint(out / "runs" / name / f"seed-{seed}") for name in ("autoencoder", "vae")
+        )
+        assert autoencoder.config == replace(of_seed, noise=False, beta=0)
+        assert vae.config == of_seed
 
     # Once more: nothing is trained again, and all else is the same.
-    report = (out / "report.md").read_bytes()
-    (out / "report.md").unlink()
-    monkeypatch.setattr(experiment, "train", None)
-    again = experiment.generation(config, data, out)
-    assert again["VAE"] == results["VAE"]
-    assert (out / "report.md").read_bytes() == report
+    before = (out / "generation" / "report.md").read_bytes()
+    (out / "generation" / "report.md").unlink()
+    monkeypatch.setattr(runs, "train", None)
+    experiment.generation(config, data, out, seeds=2)
+    assert (out / "generation" / "report.md").read_bytes() == before
 
 
-def test_beta_from_end_to_end(config, tmp_path):
-    data, out = load_dataset(config.dataset), tmp_path / "out"
-    results = experiment.beta(config, data, out, [5, 0.5])
-    assert list(results) == [0.5, 5]
-    report = assert_report(out, "beta", config, results)
-    assert "--values 0.5 5" in report
-    assert all(finding in report for finding in beta_findings(
-        results, measure_real(data, 0)
-    ))  # fmt: skip
-    runs = {value: load_checkpoint(out / f"beta-{value:g}") for value in results}
-    assert {value: run.config for value, run in runs.items()} == {
-        value: replace(config, beta=value) for value in results
-    }
-    for value, run in runs.items():
-        assert results[value] == measure(run, data, run.vae.sample)
-
-    # Another value joins those that are there.
-    more = experiment.beta(replace(config, beta=3.0), data, out, [5, 0.5, 1])
-    assert {value: more[value] for value in results} == results
-
-
-def test_latent_dim_from_end_to_end_without_labels(config, tmp_path):
-    np.savez("own.npz", images=np.load("own.npz")["images"])
-    data, out = load_dataset(config.dataset), tmp_path / "out"
-    assert data.test_labels is None
-    results = experiment.latent_dim(config, data, out, (1, 2))
-    assert_report(out, "latent-dim", config, results)
-    assert [load_checkpoint(out / f"z-dim-{n}").config.z_dim for n in (1, 2)] == [1, 2]
-
-
-def test_an_interrupted_experiment_goes_on(config, data, tmp_path, monkeypatch):
-    whole = experiment.beta(config, data, tmp_path / "whole", [1, 2])
-
-    class Interrupted(StepwiseTrainer):
-        """Ctrl-C stops it in the second epoch of the second run."""
-
-        def train_epoch(self, on_step):
-            if self.run.config.beta == 2 and self.run.history:
-                raise KeyboardInterrupt
-            return super().train_epoch(on_step)
-
-    def interrupted(*given, **options):
-        def make_trainer(run, data):
-            return Interrupted(run, data, NumpyStepper(run.vae, run.adam))
-
-        return train(*given, **options, make_trainer=make_trainer)
-
+def test_a_sweep_from_end_to_end_uses_the_runs_that_are_there(config, data, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    monkeypatch.setattr(experiment, "train", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="epoch 2"):
-        experiment.beta(config, data, out, [1, 2])
-    assert not (out / "report.md").exists()
+    experiment.generation(config, data, out, seeds=2)
     trained = []
 
     def watched(config, data, folder, **options):
-        trained.append(folder.name)
-        return train(config, data, folder, **options)
+        trained.append(f"{folder.parent.name}/{folder.name}")
+        return loop.train(config, data, folder, **options)
 
-    monkeypatch.setattr(experiment, "train", watched)
-    assert experiment.beta(config, data, out, [1, 2]) == whole
-    assert trained == ["beta-2"]
+    monkeypatch.setattr(runs, "train", watched)
+    results = experiment.beta(replace(config, beta=9.0), data, out, [5, 0.5, 1], seeds=2)
+    assert list(results.measured) == ["0.5", "1", "5"]
+    assert trained == [f"beta-{value}/seed-{seed}" for seed in (0, 1) for value in ("0.5", "5")]
+    assert_report(out / "beta", results)
+    assert "--seeds 2 --values 0.5 1 5" in (out / "beta" / "report.md").read_text()
+
+
+def test_without_labels_samples_are_compared_in_pixels(config, data, tmp_path):
+    bare = replace(data, train_labels=None, test_labels=None)
+    results = experiment.latent_dim(config, bare, tmp_path / "out", (1, 2), seeds=2)
+    assert_report(tmp_path / "out" / "latent-dim", results)
+    for n in (1, 2):
+        run = load_checkpoint(tmp_path / "out" / "runs" / f"z-dim-{n}" / "seed-1")
+        assert run.config.z_dim == n
+
+
+def test_one_seed_is_allowed_and_says_that_it_says_nothing(config, data, tmp_path):
+    results = experiment.generation(config, data, tmp_path / "out", seeds=1)
+    assert {finding.verdict for finding in results.findings()} == {"Undecided"}
+    text = (tmp_path / "out" / "generation" / "report.md").read_text()
+    assert "One seed says nothing about noise" in text
+    assert "±" not in text.split("## The numbers")[1].split("## How")[0]
+
+
+def test_by_default_there_are_5_seeds_on_the_digits_and_3_elsewhere(config, data, monkeypatch):
+    asked = []
+    monkeypatch.setattr(experiment, "train_all", lambda _, seeds, *__: asked.append(list(seeds)))
+    monkeypatch.setattr(experiment, "label_features", lambda _: 1 / 0)
+    for given in (replace(config, seed=4), replace(config, dataset="digits")):
+        with pytest.raises(ZeroDivisionError):
+            experiment.generation(given, data, "out")
+    assert asked == [[4, 5, 6], [0, 1, 2, 3, 4]]
 
 
 @pytest.mark.parametrize(
@@ -151,46 +146,66 @@ def test_an_interrupted_experiment_goes_on(config, data, tmp_path, monkeypatch):
         ([float("nan")], "beta must be a finite number"),
     ],
 )
-def test_unfit_values_are_refused_before_anything_is_done(config, tmp_path, values, message):
+def test_unfit_values_are_refused_before_anything_is_done(config, data, tmp_path, values, message):
     with pytest.raises(InputError, match=message):
-        experiment.beta(config, load_dataset(config.dataset), tmp_path / "out", values)
+        experiment.beta(config, data, tmp_path / "out", values)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_of_something_else_is_refused(config, tmp_path):
-    data, out = load_dataset(config.dataset), tmp_path / "out"
-    experiment.beta(config, data, out, [1])
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    with pytest.raises(InputError, match="experiment beta, not generation"):
-        experiment.generation(config, data, out)
-    with pytest.raises(InputError, match="seed 0, not 1"):
-        experiment.beta(replace(config, seed=1), data, out, [2])
-    with pytest.raises(InputError, match="beta-1 holds a run"):
-        experiment.beta(config, data, out / "beta-1", [1])
-    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
-    for text in (b"[1]", b"{", b"\xff"):
-        (out / "experiment.json").write_bytes(text)
-        with pytest.raises(InputError, match=r"experiment\.json is damaged"):
-            experiment.beta(config, data, out, [1])
+def test_values_that_differ_little_have_folders_of_their_own(config, data, tmp_path):
+    results = experiment.beta(config, data, tmp_path, [1.0000001, 1.0000002], seeds=1)
+    assert list(results.measured) == ["1.0000001", "1.0000002"]
 
 
-def test_without_noise_there_is_nothing_to_compare(tiny, tiny_config, tmp_path):
-    for redo in (experiment.generation, experiment.beta, experiment.latent_dim):
-        with pytest.raises(InputError, match="noise must be true"):
-            redo(replace(tiny_config, noise=False), tiny, tmp_path / "out")
+def test_a_folder_of_something_else_is_refused(config, data, tmp_path):
+    out = tmp_path / "out"
+    experiment.beta(config, data, out, [1], seeds=1)
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "experiment.json").write_text("{}")  # as experiments of one seed left it
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="finished epoch 2"):
+        experiment.beta(replace(config, epochs=1), data, out, [1], seeds=1)
+    with pytest.raises(InputError, match="seed-0 holds a run"):
+        experiment.beta(config, data, out / "runs" / "vae" / "seed-0", [1], seeds=1)
+    with pytest.raises(InputError, match="old holds one experiment, of one seed"):
+        experiment.generation(config, data, old)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize(
-    ("test_images", "message"),
-    [
-        (np.zeros((1, 20), np.uint8), "at least 2"),
-        (np.zeros((5, 20), np.uint8), "the same"),
-        (np.arange(5, dtype=np.uint8)[:, None].repeat(20, axis=1), "no edges"),
-    ],
-)
-def test_images_that_show_nothing_are_refused(tiny, tiny_config, tmp_path, test_images, message):
-    data = replace(tiny, test_images=test_images)
-    for redo in (experiment.generation, experiment.beta, experiment.latent_dim):
-        with pytest.raises(InputError, match=message):
-            redo(tiny_config, data, tmp_path / "out")
+def test_unfit_settings_and_data_are_refused_before_anything_is_done(config, data, tmp_path):
+    few = replace(data, test_images=data.test_images[:7])
+    same = replace(data, test_images=np.zeros_like(data.test_images))
+    flat = replace(data, test_images=np.arange(8, dtype=np.uint8)[:, None].repeat(30, axis=1))
+    for redo in EXPERIMENTS:
+        for given, images, message in (
+            (replace(config, noise=False), data, "noise must be true"),
+            (config, few, "number of test images in own.npz must be at least 8, got 7"),
+            (config, same, "the same"),
+            (config, flat, "no edges"),
+        ):
+            with pytest.raises(InputError, match=message):
+                redo(given, images, tmp_path / "out")
+        with pytest.raises(InputError, match="seeds must be at least 1, got 0"):
+            redo(config, data, tmp_path / "out", seeds=0)
     assert not (tmp_path / "out").exists()
+
+
+def test_without_scipy_one_line_says_what_to_install(config, data, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "scipy.stats", None)
+    with pytest.raises(InputError, match=r"pip install 'numpyvae\[experiments\]'"):
+        experiment.generation(config, data, tmp_path / "out")
+
+
+def test_every_measure_of_results_has_a_column(config, data, tmp_path):
+    experiment.generation(config, data, tmp_path, seeds=1)
+    head = (tmp_path / "generation" / "results.csv").read_text().splitlines()[0].split(",")
+    assert head[:2] == ["setting", "seed"]
+    assert set(MEASURES) < set(head)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "{", '{"experiment": "beta"}'])
+def test_damaged_results_are_one_error(tmp_path, text):
+    (tmp_path / "experiment.json").write_text(text)
+    with pytest.raises(InputError, match="holds no results"):
+        read_results(tmp_path)

@@ -1,0 +1,89 @@
+"""What an experiment found, as it is kept: experiment.json and results.csv."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isnan, nan
+from pathlib import Path
+
+from ..data.files import reading, write_text
+from ..errors import InputError
+from ..training.config import Config
+from .claims import Claim, Finding, beta_claims, generation_claims, judge, latent_dim_claims
+from .measurement import MEASURES, OF_SETS, SAMPLED, Row
+
+COLUMNS = (*MEASURES, *(OF_SETS + name for name in SAMPLED))
+SETTINGS_FILE, RESULTS_FILE = "experiment.json", "results.csv"
+
+
+@dataclass(frozen=True)
+class Results:
+    """``measured`` holds a row per seed for every setting, ``references`` for known samples.
+
+    ``config`` is that of the VAE, with the first seed; ``threads`` are the numbers of BLAS threads
+    that the runs were trained with.
+    """
+
+    experiment: str
+    config: Config
+    seeds: list[int]
+    threads: list[int]
+    measured: dict[str, list[Row]]
+    references: dict[str, list[Row]]
+
+    def claims(self) -> list[Claim]:
+        if self.experiment == "generation":
+            return generation_claims(self.config)
+        of = beta_claims if self.experiment == "beta" else latent_dim_claims
+        return of(list(self.measured))
+
+    def findings(self) -> list[Finding]:
+        return judge(self.claims(), self.measured)
+
+
+def write_results(results: Results, folder: Path) -> None:
+    settings = {
+        "experiment": results.experiment,
+        "config": asdict(results.config),
+        "seeds": results.seeds,
+        "threads": results.threads,
+        "settings": list(results.measured),
+    }
+    write_text(folder / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["setting", "seed", *COLUMNS])
+    for name, rows in (results.measured | results.references).items():
+        for seed, row in zip(results.seeds, rows, strict=True):
+            cells = ["" if isnan(x := row.get(column, nan)) else repr(x) for column in COLUMNS]
+            writer.writerow([name, seed, *cells])
+    write_text(folder / RESULTS_FILE, text.getvalue())
+
+
+def read_results(folder: Path) -> Results:
+    """What ``write_results`` wrote.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    try:
+        with reading(folder / SETTINGS_FILE) as file:
+            settings = json.load(file)
+        rows: dict[str, list[Row]] = {}
+        with reading(folder / RESULTS_FILE) as file:
+            for cells in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
+                row = {name: float(cells[name] or nan) for name in COLUMNS}
+                rows.setdefault(cells["setting"], []).append(row)
+        names: Sequence[str] = settings["settings"]
+        return Results(
+            settings["experiment"],
+            Config.from_json(settings["config"]),
+            settings["seeds"],
+            settings["threads"],
+            {name: rows.pop(name) for name in names},
+            rows,
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder} holds no results of an experiment: {error}") from error
