@@ -69,6 +69,11 @@ def grade(path: Path) -> list[Verdict]:
     Raises:
         InputError: it cannot be read or run, or has none of the functions.
     """
+    with np.errstate(all="ignore"):  # the numbers are judged, not how they came about
+        return _grade(path)
+
+
+def _grade(path: Path) -> list[Verdict]:
     module = _load(path)
     if not any(hasattr(module, exercise.name) for exercise in EXERCISES):
         raise InputError(f"{path} has none of the functions of {EXERCISES_FILE}: copy that file")
@@ -132,8 +137,7 @@ def _call(
 ) -> tuple[Results, str | None]:
     """What a function returns; with a remark where that is no new array."""
     lent = copy.deepcopy(given)
-    with np.errstate(all="ignore"):  # the numbers are judged, not how they came about
-        returned = exercise.call(function, lent)
+    returned = exercise.call(function, lent)
     for name, value in given.items():
         if not _same(value, lent[name]):
             raise Mistake(
@@ -207,8 +211,7 @@ def _judge(exercise: Exercise, function: Callable[..., Any], cases: list[Case]) 
 def _courtesy(find: Callable[..., str | None], *arguments: Any) -> str | None:
     """An explanation; none where it cannot be found, as the verdict stands without it."""
     try:
-        with np.errstate(all="ignore"):
-            return find(*arguments)
+        return find(*arguments)
     except Exception:
         logging.getLogger(__name__).debug("no explanation", exc_info=True)
         return None
@@ -245,8 +248,7 @@ def _how_wrong(name: str, case: Case) -> list[str]:
     got, want = case.got[name], case.want[name]
     if got.shape != want.shape:
         return [f"{name} has the shape {got.shape}, and should have {want.shape}.", f"({case})"]
-    with np.errstate(invalid="ignore"):
-        distance = np.nan_to_num(np.abs(got - want), nan=np.inf)
+    distance = np.nan_to_num(np.abs(got - want), nan=np.inf)
     worst = np.unravel_index(np.argmax(distance), distance.shape)
     error = case.comparisons[name].error
     percent = np.format_float_positional(100 * error, precision=3, fractional=False, trim="-")
