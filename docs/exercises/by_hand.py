@@ -104,6 +104,10 @@ def backward(
     Call the functions above: the grader puts right ones in their place, so that a mistake of
     theirs is not counted here again. Two gradients that meet are added: (B15), (B16), (B17).
 
+    You return the parameters' gradients only. The grader sees all other arrays that your lines
+    compute, and names the first gradient that is missing among them: at "h4", say, or at "a4",
+    which is "h4" before its ReLU.
+
     Args:
         w: the parameters: "encoder1.weight", "encoder1.bias", and so on for the layers encoder1,
             encoder2, mean, log_var, decoder1, decoder2, decoder3.

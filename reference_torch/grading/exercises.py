@@ -69,10 +69,10 @@ class Exercise(NamedTuple):
 def operation(
     autograd: Callable[..., tuple[Tensor, ...]],
     results: tuple[str, ...],
-    draw: Callable[[Draw], Arguments],
+    *draws: Callable[[Draw], Arguments],
 ) -> Exercise:
     name = autograd.__name__
-    return Exercise(name, results, (draw,), autograd, lambda **given: getattr(F, name)(**given))
+    return Exercise(name, results, draws, autograd, lambda **given: getattr(F, name)(**given))
 
 
 def gradients(y: Tensor, inputs: list[Tensor], grad_y: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -167,11 +167,19 @@ def source_backward(
     beta: float,
     reconstruction: Reconstruction,
 ) -> Mapping[str, Array]:
+    return source_model(w, x, eps, beta, reconstruction).gradients
+
+
+def source_model(
+    w: Mapping[str, Array], x: Array, eps: Array, beta: float, reconstruction: Reconstruction
+) -> VAE:
+    """The source's model after its forward and backward pass."""
     vae = VAE(*_sizes(w), reconstruction, x.dtype)
     for name, parameter in vae.parameters.items():
         parameter[...] = w[name]
     vae.forward(x, eps, beta)
-    return vae.backward()
+    vae.backward()
+    return vae
 
 
 def _sizes(w: Mapping[str, Any]) -> tuple[int, int, int, int]:
@@ -184,7 +192,7 @@ def draw_adam(draw: Draw) -> Arguments:
     n = draw.rows * draw.n_in
     return {
         "p": draw.normal(n),
-        "gradients": [draw.normal(n) for _ in range(STEPS)],
+        "g": [draw.normal(n) for _ in range(STEPS)],  # one for each step
         "lr": 0.1,
         "betas": (0.7, 0.8),
         "eps": draw.number(),
@@ -194,7 +202,7 @@ def draw_adam(draw: Draw) -> Arguments:
 
 def adam_step(
     p: Tensor,
-    gradients: list[Tensor],
+    g: list[Tensor],
     lr: float,
     betas: tuple[float, float],
     eps: float,
@@ -203,30 +211,30 @@ def adam_step(
     p = nn.Parameter(p)
     adam = torch.optim.AdamW([p], lr, betas, eps, weight_decay)
     path = []
-    for p.grad in gradients:
+    for p.grad in g:
         adam.step()
         path.append(p.detach().clone())
-    return (torch.stack(path),)
+    return tuple(path)
 
 
-def source_adam_step(p: Array, gradients: list[Array], **settings: Any) -> Array:
+def source_adam_step(p: Array, g: list[Array], **settings: Any) -> list[Array]:
     parameters = FlatArrays({"p": p.shape}, p.dtype)
     parameters.flat[...] = p
     adam = Adam(parameters, **settings)
     path = []
-    for g in gradients:
-        adam.step({"p": g})
+    for gradient in g:
+        adam.step({"p": gradient})
         path.append(parameters.flat.copy())
-    return np.stack(path)
+    return path
 
 
-def take_steps(step: Callable[..., Any], given: Arguments) -> Array:
-    """Steps the learner's Adam, which works in place."""
-    p, gradients = given["p"].copy(), given["gradients"]
+def take_steps(step: Callable[..., Any], given: Arguments) -> list[Array]:
+    """Steps the learner's Adam, which works in place; p after each step."""
+    p = given["p"].copy()
     settings = {name: given[name] for name in ("lr", "betas", "eps", "weight_decay")}
     m, v = np.zeros_like(p), np.zeros_like(p)
     path = []
-    for t, g in enumerate(gradients, 1):
+    for t, g in enumerate(given["g"], 1):
         before = {"p": p.copy(), "m": m.copy(), "v": v.copy()}
         step(p, g, m, v, t, **settings)
         for name, array in {"p": p, "m": m, "v": v}.items():
@@ -237,7 +245,7 @@ def take_steps(step: Callable[..., Any], given: Arguments) -> Array:
                     f"`{name}[...] = ...` write into the array that was given."
                 )
         path.append(p.copy())
-    return np.stack(path)
+    return path
 
 
 BACKWARD_ORDER = tuple(
@@ -275,6 +283,8 @@ OPERATIONS = (
         bernoulli_cross_entropy_backward,
         ("grad_logits",),
         lambda draw: {"logits": draw.ins(), "x": draw.pixels()},
+        # where exp(logits) or exp(-logits) overflows
+        lambda draw: {"logits": 1000 * np.sign(draw.ins()), "x": draw.pixels()},
     ),
     operation(
         reparameterize_backward,
@@ -294,7 +304,14 @@ MODEL = Exercise(
     backward,
     source_backward,
 )
-ADAM = Exercise("adam_step", ("p",), (draw_adam,), adam_step, source_adam_step, take_steps)
+ADAM = Exercise(
+    "adam_step",
+    tuple(f"p after step {t}" for t in range(1, STEPS + 1)),
+    (draw_adam,),
+    adam_step,
+    source_adam_step,
+    take_steps,
+)
 EXERCISES = (*OPERATIONS, MODEL, ADAM)
 
 
@@ -321,8 +338,12 @@ def named_results(exercise: Exercise, returned: Any) -> Results:
     else:
         kind = type(returned).__name__
         raise Mistake(f"It returns a {kind}, and should return {' and '.join(names)}.")
-    results = {name: np.asarray(array) for name, array in zip(names, arrays, strict=True)}
-    for name, array in results.items():
-        if array.dtype.kind not in "biuf":
-            raise Mistake(f"{name} is no array of numbers: {array!r}.")
+    results = {}
+    for name, array in zip(names, arrays, strict=True):
+        try:
+            results[name] = np.asarray(array)
+        except Exception:  # a list of lists of several lengths, a tensor that requires grad
+            results[name] = np.array(None)
+        if results[name].dtype.kind not in "biuf":
+            raise Mistake(f"{name} is no array of numbers, but a {type(array).__name__}.")
     return results

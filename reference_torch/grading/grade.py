@@ -3,10 +3,12 @@
 import argparse
 import copy
 import linecache
+import logging
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -18,8 +20,10 @@ from torch import Tensor
 
 from numpyvae import InputError
 from numpyvae import functional as F
+from numpyvae.functional import Array
 
-from ..proof.parity import parity
+from ..proof.parity import Comparison, parity
+from .chain import CHAIN, first_wrong, gradients_on_the_way, watch
 from .exercises import (
     ADAM,
     EXERCISES,
@@ -30,9 +34,10 @@ from .exercises import (
     Draw,
     Exercise,
     Mistake,
+    Results,
     named_results,
 )
-from .hints import Case, hint
+from .hints import Case, close, hint
 
 HELP = "grade backward functions that you wrote yourself"
 DESCRIPTION = """\
@@ -47,7 +52,7 @@ The exit status is 0 if all functions are right, 1 if any is wrong or not yet wr
 file cannot be read or has none of them.
 """
 EXERCISES_FILE = "docs/exercises/by_hand.py"
-DTYPES = (np.float64, np.float32)
+DTYPES = ("float64", "float32")
 
 
 class Verdict(NamedTuple):
@@ -64,6 +69,11 @@ def grade(path: Path) -> list[Verdict]:
     Raises:
         InputError: it cannot be read or run, or has none of the functions.
     """
+    with np.errstate(all="ignore"):  # the numbers are judged, not how they came about
+        return _grade(path)
+
+
+def _grade(path: Path) -> list[Verdict]:
     module = _load(path)
     if not any(hasattr(module, exercise.name) for exercise in EXERCISES):
         raise InputError(f"{path} has none of the functions of {EXERCISES_FILE}: copy that file")
@@ -79,43 +89,70 @@ def _verdict(exercise: Exercise, module: ModuleType) -> Verdict:
     if function is None:
         return Verdict(exercise.name, "not yet written", ("The file has no such function.",))
     try:
-        cases = list(_cases(exercise, function))
-        remarks = _judge(exercise, cases)
+        problems = product(SHAPES, DTYPES, exercise.draws)
+        cases = [_case(exercise, function, *problem) for problem in problems]
     except NotImplementedError:
         return Verdict(exercise.name, "not yet written")
     except Mistake as mistake:
-        remarks = (str(mistake),)
+        remarks: tuple[str, ...] = (str(mistake),)
     except (Exception, SystemExit) as error:
         remarks = _describe(error, str(module.__file__))
+    else:
+        remarks = _judge(exercise, function, cases)
     return Verdict(exercise.name, "wrong" if remarks else "right", remarks)
 
 
-def _cases(exercise: Exercise, function: Callable[..., Any]) -> Iterator[Case]:
-    for shape in SHAPES:
-        for dtype in DTYPES:
-            for draw in exercise.draws:
-                given = draw(Draw(shape, dtype))
-                got = named_results(exercise, _call(exercise, function, given))
-                if not _same(got, named_results(exercise, _call(exercise, function, given))):
-                    raise Mistake(
-                        "Called twice with the same arguments, it gives two different results. "
-                        "Nothing in a backward pass is random: eps is the noise of the forward "
-                        "pass, and is given."
-                    )
-                comparisons = parity(partial(_reference, exercise, given), got)
-                want = {comparison.name: comparison.torch for comparison in comparisons}
-                yield Case(given, shape[0], got, want, comparisons)
-
-
-def _call(exercise: Exercise, function: Callable[..., Any], given: Arguments) -> Any:
-    lent = copy.deepcopy(given)
-    returned = copy.deepcopy(exercise.call(function, lent))
-    changed = [name for name, value in given.items() if not _same(value, lent[name])]
-    if changed:
+def _case(
+    exercise: Exercise,
+    function: Callable[..., Any],
+    shape: tuple[int, int, int],
+    dtype: str,
+    draw: Callable[[Draw], Arguments],
+) -> Case:
+    given = draw(Draw(shape, dtype))
+    got, remark = _call(exercise, function, given)
+    if not _same(got, _call(exercise, function, given)[0]):
         raise Mistake(
-            f"It writes into its argument {changed[0]}, which others still need: make a new array."
+            "Called twice with the same arguments, it gives two different results. Nothing in a "
+            "backward pass is random: eps is the noise of the forward pass, and is given."
         )
-    return returned
+    expected = _expected(exercise, shape, dtype, draw)
+    return Case(given, {c.name: c._replace(numpy=got[c.name]) for c in expected}, remark)
+
+
+@cache
+def _expected(
+    exercise: Exercise,
+    shape: tuple[int, int, int],
+    dtype: str,
+    draw: Callable[[Draw], Arguments],
+) -> list[Comparison]:
+    """What autograd finds, beside zeros for the learner's results."""
+    given = draw(Draw(shape, dtype))
+    return parity(partial(_reference, exercise, given), dict.fromkeys(exercise.results, 0))
+
+
+def _call(
+    exercise: Exercise, function: Callable[..., Any], given: Arguments
+) -> tuple[Results, str | None]:
+    """What a function returns; with a remark where that is no new array."""
+    lent = copy.deepcopy(given)
+    returned = exercise.call(function, lent)
+    for name, value in given.items():
+        if not _same(value, lent[name]):
+            raise Mistake(
+                f"It writes into its argument {name}, which others still need: make a new array."
+            )
+    results, remark = named_results(exercise, returned), None
+    arguments = [(name, array) for name, value in lent.items() for array in _arrays(value)]
+    for name, result in results.items():
+        for argument, array in arguments:
+            if np.may_share_memory(result, array):
+                remark = (
+                    f"{name} is its argument {argument} itself, or a part of it, and should be a "
+                    "new array: who changes one would change the other."
+                )
+    return {name: np.array(result) for name, result in results.items()}, remark
 
 
 def _reference(exercise: Exercise, given: Arguments) -> dict[str, Tensor]:
@@ -132,6 +169,12 @@ def _tensors(value: Any) -> Any:
     return [_tensors(part) for part in value] if isinstance(value, list) else value
 
 
+def _arrays(value: Any) -> list[Array]:
+    """All arrays in a value."""
+    parts = value.values() if isinstance(value, dict) else value
+    return list(parts) if isinstance(value, dict | list) else [np.asarray(value)]
+
+
 def _same(a: Any, b: Any) -> bool:
     """Whether two values are equal in every digit, all arrays in them included."""
     if isinstance(a, Mapping):
@@ -141,43 +184,78 @@ def _same(a: Any, b: Any) -> bool:
     return np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) else bool(a == b)
 
 
-def _judge(exercise: Exercise, cases: list[Case]) -> tuple[str, ...]:
+def _judge(exercise: Exercise, function: Callable[..., Any], cases: list[Case]) -> tuple[str, ...]:
     """What is wrong, if anything is: the first wrong result, with a hint, then the others."""
-    wrong = {
-        name: [case for case in cases if not case.comparisons[i].agrees]
-        for i, name in enumerate(exercise.results)
-    }
+    wrong = {name: [case for case in cases if case.is_wrong(name)] for name in exercise.results}
     names = [name for name, failures in wrong.items() if failures]
+    remarks: list[str | None] = []
+    if exercise is MODEL and names:
+        right = [name for name in exercise.results if name not in names]
+        remarks.append(_courtesy(_first_wrong, function, right, wrong[names[0]]))
+    # What a model's or a path's first mistake entails is no mistake of its own
+    for name in names if exercise in OPERATIONS else names[:1]:
+        remarks += [*_how_wrong(name, wrong[name][0]), _courtesy(hint, exercise, name, cases)]
+    if exercise is MODEL and len(names) > 1:
+        remarks.append(f"Wrong, in the order of the backward pass: {', '.join(names)}.")
     if names:
-        name, failures = names[0], wrong[names[0]]
-        remarks = _how_wrong(name, failures[0])
-        if text := hint(exercise, name, failures):
-            remarks.append(text)
-        if exercise is MODEL:
-            remarks.append(f"Wrong, in the order of the backward pass: {', '.join(names)}.")
-            remarks.append("The mistake is before the first of these, after the last right one.")
-        elif len(names) > 1:
-            remarks += _how_wrong(names[1], wrong[names[1]][0])
-            remarks += filter(None, [hint(exercise, names[1], wrong[names[1]])])
-        return tuple(remarks)
+        return tuple(filter(None, remarks))
     for case in cases:
         for name in exercise.results:
             if case.got[name].dtype != case.want[name].dtype:
                 return (f"{name} is {case.got[name].dtype} where its arguments are {case}.",)
+        if case.remark:
+            return (case.remark,)
     return ()
+
+
+def _courtesy(find: Callable[..., str | None], *arguments: Any) -> str | None:
+    """An explanation; none where it cannot be found, as the verdict stands without it."""
+    try:
+        return find(*arguments)
+    except Exception:
+        logging.getLogger(__name__).debug("no explanation", exc_info=True)
+        return None
+
+
+def _first_wrong(
+    function: Callable[..., Any], right: list[str], failures: list[Case]
+) -> str | None:
+    """Names the first wrong gradient of the model, those that it does not return included.
+
+    Such a one is right if any array that the learner's lines compute has its numbers.
+    """
+    x, reconstruction = (failures[0].given[name] for name in ("x", "reconstruction"))
+    alike = [
+        case
+        for case in failures
+        if case.given["x"].dtype == x.dtype and case.given["reconstruction"] == reconstruction
+    ]
+    present: set[str] = set()
+    missing: set[str] = set()
+    for case in alike:
+        seen = watch(lambda given: function(**given), case.given)
+        for name, want in gradients_on_the_way(case.given).items():
+            if want.any():
+                found = any(close(array, want) for array in seen)
+                (present if found else missing).add(name)
+    known = {source for name in right for source in CHAIN[name].sources}
+    if known & missing or not present - missing:
+        return None  # what must be there is not seen: computed image by image, or without NumPy
+    return first_wrong([*right, *(present - missing)], reconstruction)
 
 
 def _how_wrong(name: str, case: Case) -> list[str]:
     got, want = case.got[name], case.want[name]
     if got.shape != want.shape:
         return [f"{name} has the shape {got.shape}, and should have {want.shape}.", f"({case})"]
-    comparison = next(comparison for comparison in case.comparisons if comparison.name == name)
-    with np.errstate(invalid="ignore"):
-        distance = np.nan_to_num(np.abs(got - want), nan=np.inf)
+    distance = np.nan_to_num(np.abs(got - want), nan=np.inf)
     worst = np.unravel_index(np.argmax(distance), distance.shape)
+    error = case.comparisons[name].error
+    percent = np.format_float_positional(100 * error, precision=3, fractional=False, trim="-")
+    by = f"off by {percent} %: " if np.isfinite(error) else ""
     return [
-        f"{name} is off by {100 * comparison.error:.3g} %: {got[worst]:.4g} at "
-        f"{list(map(int, worst))}, where autograd finds {want[worst]:.4g}.",
+        f"{name} is {by}{got[worst]:.4g} at {list(map(int, worst))}, where autograd finds "
+        f"{want[worst]:.4g}.",
         f"({case})",
     ]
 
@@ -202,7 +280,7 @@ def _load(path: Path) -> ModuleType:
 
 def _describe(error: BaseException, path: str) -> tuple[str, ...]:
     """An error of the learner's code, with the line of the file where it arose."""
-    what = f"{type(error).__name__}: {error}"
+    what = ": ".join(filter(None, [type(error).__name__, str(error)]))
     if isinstance(error, SyntaxError) and error.filename == path:
         return (f"Line {error.lineno} is no valid Python: {error.msg}", (error.text or "").strip())
     lines = [

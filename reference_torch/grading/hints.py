@@ -1,74 +1,77 @@
 """Hints: which known mistake explains a wrong result."""
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from numpyvae.functional import Array
 
-from ..proof.deliberate_errors import ERRORS
+from ..proof.deliberate_errors import ERRORS, DeliberateError
 from ..proof.parity import Comparison
-from .exercises import Arguments, Exercise, Results, named_results
+from .exercises import ADAM, OPERATIONS, Arguments, Exercise, Results, named_results
+from .known_mistakes import FORMULAS, MORE_ERRORS
 
 
 class Case(NamedTuple):
-    """One call of a learner's function, with the results of the two sides."""
+    """One call of a learner's function: its results beside autograd's.
+
+    ``remark``: what else is to be said about the results, should they be right.
+    """
 
     given: Arguments
-    rows: int
-    got: Results
-    want: Results
-    comparisons: list[Comparison]
+    comparisons: dict[str, Comparison]
+    remark: str | None = None
+
+    @property
+    def got(self) -> Results:
+        return {name: comparison.numpy for name, comparison in self.comparisons.items()}
+
+    @property
+    def want(self) -> Results:
+        return {name: comparison.torch for name, comparison in self.comparisons.items()}
+
+    def is_wrong(self, name: str) -> bool:
+        return not self.comparisons[name].agrees
+
+    def arrays(self) -> dict[str, Array]:
+        return {n: value for n, value in self.given.items() if isinstance(value, np.ndarray)}
 
     def __str__(self) -> str:
-        arrays = {name: value for name, value in self.given.items() if hasattr(value, "shape")}
-        shapes = ", ".join(f"{name} {value.shape}" for name, value in arrays.items())
-        dtype = next(iter(arrays.values())).dtype
-        return f"{dtype}, {shapes}"
+        arrays = self.arrays()
+        shapes = [f"{name} {value.shape}" for name, value in arrays.items()]
+        texts = [value for value in self.given.values() if isinstance(value, str)]
+        return ", ".join([str(next(iter(arrays.values())).dtype), *shapes, *texts])
 
 
 def hint(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
-    """The known mistake that explains all the wrong cases of a result, if there is one."""
-    pairs = [(case.got[name], case.want[name]) for case in cases]
-    if all(got.shape == want.shape[::-1] and _close(got.T, want) for got, want in pairs):
+    """The mistake that explains a wrong result, if a known one does."""
+    failures = [case for case in cases if case.is_wrong(name)]
+    return (
+        _hint_of_shape(name, failures)
+        or _hint_of_factor(name, failures)
+        or _hint_of_exchange(exercise, failures)
+        or _hint_of_known_mistake(exercise, name, cases)
+    )
+
+
+def _hint_of_shape(name: str, failures: list[Case]) -> str | None:
+    pairs = [(case.got[name], case.want[name]) for case in failures]
+    if all(got.shape == want.shape[::-1] and close(got.T, want) for got, want in pairs):
         return "It is transposed."
-    if all(got.ndim > want.ndim and _close(got.sum(0), want) for got, want in pairs):
+    if all(got.shape != want.shape and close(got.ravel(), want.ravel()) for got, want in pairs):
+        return "The numbers are right, only their shape is not: is there a keepdims too many?"
+    if all(got.ndim > want.ndim and close(got.sum(0), want) for got, want in pairs):
         return "The sum over the batch is missing."
-    if text := _factor_hint(cases, [_factor(got, want) for got, want in pairs]):
-        return text
-    if len(exercise.results) == 2:
-        first, second = exercise.results
-        if all(
-            _close(case.got[first], case.want[second])
-            and _close(case.got[second], case.want[first])
-            for case in cases
-        ):
-            return f"{first} and {second} are exchanged."
-
-    def explained_by(**changed: float) -> bool:
-        """Whether the source, with arguments filled with other numbers, finds the same."""
-        for case in cases:
-            others = {key: _filled(case.given[key], value) for key, value in changed.items()}
-            result = named_results(exercise, exercise.source(**{**case.given, **others}))
-            if not _close(case.got[name], result[name]):
-                return False
-        return True
-
-    for error in ERRORS:
-        with error.applied():
-            if explained_by():
-                return f"This is a known mistake: {error.name}. {error.explanation}"
-    for argument, value in cases[0].given.items():
-        if isinstance(value, np.ndarray | float):
-            for number in (1, 0):
-                if explained_by(**{argument: number}):
-                    return f"It would be right if {argument} were {number}: is {argument} missing?"
     return None
 
 
-def _factor_hint(cases: list[Case], factors: list[float]) -> str | None:
+def _hint_of_factor(name: str, failures: list[Case]) -> str | None:
+    factors = [_factor(case.got[name], case.want[name]) for case in failures]
+
     def all_are(values: list[float]) -> bool:
         return bool(np.allclose(factors, values, rtol=1e-3))
 
@@ -76,16 +79,17 @@ def _factor_hint(cases: list[Case], factors: list[float]) -> str | None:
         return "It is 0 everywhere."
     if all_are([-1.0] * len(factors)):
         return "The sign is wrong."
-    if all_are(factors[:1] * len(factors)):
+    if all_are(factors[:1] * len(factors)) and 1e-3 < abs(factors[0]) < 1e3:
         missing = Fraction(1 / factors[0]).limit_denominator(8)
         what = f": a factor {missing} is missing" if np.isclose(missing * factors[0], 1) else ""
         return f"It is {factors[0]:.3g} times what it should be{what}."
-    if all_are([1 / case.rows for case in cases]):
+    shapes = [next(iter(case.arrays().values())).shape for case in failures]
+    rows, columns = [shape[0] for shape in shapes], [shape[-1] for shape in shapes]
+    if all_are([1 / n for n in rows]):
         return "It is a mean over the batch, and should be a sum."
-    columns = [next(iter(case.want.values())).shape[-1] for case in cases]
     if all_are([1 / n for n in columns]):
         return "It is a mean over the columns; in a sum, each of them counts whole."
-    if all_are([1 / (case.rows * n) for case, n in zip(cases, columns, strict=True)]):
+    if all_are([1 / (n * m) for n, m in zip(rows, columns, strict=True)]):
         return "It is a mean over all entries; in a sum, each of them counts whole."
     return None
 
@@ -95,13 +99,76 @@ def _factor(got: Array, want: Array) -> float:
     if got.shape != want.shape or not want.any():
         return math.nan
     factor = float(np.vdot(got, want) / np.vdot(want, want))
-    return factor if _close(got, factor * want) else math.nan
+    return factor if close(got, factor * want) else math.nan
 
 
-def _close(a: Array, b: Array) -> bool:
-    """Whether the difference is small by norm: enough to recognise a mistake."""
-    return a.shape == b.shape and bool(np.linalg.norm(a - b) <= 1e-3 * np.linalg.norm(b))
+def _hint_of_exchange(exercise: Exercise, failures: list[Case]) -> str | None:
+    if len(exercise.results) != 2:
+        return None
+    one, other = exercise.results
+    for case in failures:
+        if not close(case.got[one], case.want[other]) or not close(case.got[other], case.want[one]):
+            return None
+    return f"{one} and {other} are exchanged."
+
+
+def _hint_of_known_mistake(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
+    # Each result of an operation can be wrong by itself. In a model or along a path, a mistake must
+    # explain the first wrong result and leave right what is right.
+    names = [name]
+    if exercise not in OPERATIONS:
+        names += [n for n in exercise.results if not any(case.is_wrong(n) for case in cases)]
+
+    def source(given: Arguments) -> Results:
+        return named_results(exercise, exercise.source(**given))
+
+    def explained(by: Callable[[Arguments], Results], **filled: float) -> bool:
+        """Whether a function, of arguments filled with other numbers, finds what is found."""
+        for case in cases:
+            others = {key: _filled(case.given[key], number) for key, number in filled.items()}
+            try:
+                results = by({**case.given, **others})
+            except ValueError:  # no such mistake is possible with these shapes
+                return False
+            if not all(close(case.got[n], results[n]) for n in names):
+                return False
+        return True
+
+    for formula, text in FORMULAS.get((exercise.name, name), ()):
+        if explained(partial(_by_formula, name, formula)):
+            return text
+    for error in (*MORE_ERRORS, *ERRORS):
+        if _concerns(error, exercise):
+            with error.applied():
+                if explained(source):
+                    return f"This is a known mistake: {error.name}. {error.explanation}"
+    for argument, value in cases[0].given.items():
+        if isinstance(value, np.ndarray | float):
+            for number in (1, 0):
+                if explained(source, **{argument: number}):
+                    return f"It would be right if {argument} were {number}: is {argument} missing?"
+    return None
+
+
+def _by_formula(name: str, formula: Callable[..., Array], given: Arguments) -> Results:
+    return {name: formula(**given)}
+
+
+def _concerns(error: DeliberateError, exercise: Exercise) -> bool:
+    if exercise in OPERATIONS:
+        return exercise.name in {change.function.__name__ for change in error.changes}
+    return error.in_adam == (exercise is ADAM)
 
 
 def _filled(value: Any, number: float) -> Any:
     return np.full_like(value, number) if isinstance(value, np.ndarray) else float(number)
+
+
+def close(a: Array, b: Array) -> bool:
+    """Whether two arrays are equal enough to recognise a mistake: the difference by norm."""
+    if a.shape != b.shape:
+        return False
+    both_nan = np.isnan(a) & np.isnan(b)
+    difference, size = np.where(both_nan, 0, a - b), np.where(both_nan, 0, b)
+    tolerance = 1e-3 if b.dtype == np.float32 else 1e-6
+    return bool(np.linalg.norm(difference) <= tolerance * np.linalg.norm(size))

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from inspect import getsource
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -72,9 +73,14 @@ class DeliberateError:
         sources = {}
         for function in dict.fromkeys(change.function for change in self.changes):
             changes = [change for change in self.changes if change.function is function]
-            right = textwrap.dedent(getsource(function))
+            right = _source(function)
             sources[function] = right, _rewritten(function, right, changes)
         return sources
+
+
+@cache
+def _source(function: Callable[..., Any]) -> str:
+    return textwrap.dedent(getsource(function))
 
 
 def _rewritten(function: Callable[..., Any], source: str, changes: list[Change]) -> str:

@@ -17,3 +17,15 @@ def test_every_size_that_grows_has_its_panel(tmp_path):
     growth({"batch size": times, "width": times}, tmp_path / "picture.png")
     with Image.open(tmp_path / "picture.png") as picture:
         assert picture.size == (680, 340)
+
+
+def test_each_side_has_its_own_curve(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("reference_torch.figures.save", lambda figure, _: drawn.append(figure))
+    side_by_side([3.0, 2.0], [3.5, 1.0], "title", tmp_path / "picture.png")
+    curves = {
+        line.get_label(): list(line.get_ydata())
+        for axes in drawn[0].axes
+        for line in axes.get_lines()
+    }
+    assert curves == {"NumPy": [3.0, 2.0], "PyTorch": [3.5, 1.0], "difference": [0.5, 1.0]}

@@ -12,10 +12,10 @@ from reference_torch.grading.grade import grade
 def graded(tmp_path):
     """graded(text) -> {function: (state, remarks)}, what the grader says of a file."""
 
-    def graded(text: str) -> dict[str, tuple[str, str]]:
+    def graded(text: str) -> dict[str, tuple[str, tuple[str, ...]]]:
         file = tmp_path / "mine.py"
         file.write_text(text)
-        return {v.name: (v.state, " ".join(v.remarks)) for v in grade(file)}
+        return {v.name: (v.state, v.remarks) for v in grade(file)}
 
     return graded
 

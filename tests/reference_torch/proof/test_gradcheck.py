@@ -2,10 +2,15 @@
 
 import re
 
+import numpy as np
 import pytest
 
+from numpyvae import VAE
 from numpyvae import functional as F
 from reference_torch.__main__ import main
+from reference_torch.proof import gradcheck as gradcheck_module
+from reference_torch.proof.gradcheck import FiniteDifferences, Row, gradcheck, table
+from reference_torch.proof.parity import Comparison
 
 SMALL = "gradcheck --x-dim 6 --hidden 5 4 --z-dim 2 --batch-size 3"
 
@@ -41,3 +46,46 @@ def test_a_run_with_importance_samples_is_checked_with_its_own(call, own_folder)
     call(main, f"{line} --importance-samples 3")
     status, out, _ = call(main, "gradcheck run")
     assert (status, "3 samples of each, importance bound" in out) == (0, True)
+
+
+def test_each_side_alone_can_say_wrong():
+    comparison = Comparison("x", np.ones(2), np.ones(2))
+    wrong = Comparison("x", np.ones(2), np.zeros(2))
+    assert Row(comparison, FiniteDifferences(0.0, True)).agrees
+    assert Row(comparison, None).agrees
+    for row in (
+        Row(comparison, FiniteDifferences(0.5, False)),
+        Row(wrong, FiniteDifferences(0.0, True)),
+        Row(wrong, None),
+    ):
+        assert not row.agrees
+        assert table([row]).endswith("WRONG\n")
+
+
+@pytest.mark.parametrize("side", ["model_parity", "_slope"])
+def test_one_failing_side_is_enough_for_status_1(call, monkeypatch, side):
+    right = getattr(gradcheck_module, side)
+
+    def wrong(*arguments):
+        if side == "_slope":
+            slope, rounding = right(*arguments)
+            return 1.01 * slope, rounding
+        return [c._replace(torch=c.torch * 1.01) for c in right(*arguments)]
+
+    monkeypatch.setattr(gradcheck_module, side, wrong)
+    status, out, _ = call(main, SMALL)
+    assert status == 1
+    assert re.search(r"^decoder3\.weight .* WRONG$", out, re.MULTILINE)
+
+
+def test_a_gradient_of_0_is_right_where_the_loss_does_not_move_and_only_there(monkeypatch):
+    """With beta 0 and eps 0 nothing depends on log_var."""
+    vae = VAE(6, 5, 4, 2, dtype=np.float64)
+    rng = np.random.default_rng(0)
+    x, eps = rng.random((3, 6)), np.zeros((3, 2))
+    rows = {row.comparison.name: row for row in gradcheck(vae, x, eps, 0.0, rng)}
+    assert rows["log_var.weight"].differences == FiniteDifferences(0.0, True)
+    zero = [Comparison("decoder3.bias", np.zeros(6), np.zeros(6))]
+    monkeypatch.setattr(gradcheck_module, "model_parity", lambda *_: zero)
+    (row,) = gradcheck(vae, x, eps, 0.0, rng)
+    assert row.differences == FiniteDifferences(np.inf, False)

@@ -17,3 +17,12 @@ def test_last_digit_noise_moves_results_but_not_inputs():
         assert 1e-16 < moved.max() < 1e-14
     assert torch.equal(x, torch.ones_like(x))
     assert torch.equal(weight, torch.ones_like(weight))
+
+
+def test_the_noise_of_a_seed_is_always_the_same_so_that_verdicts_repeat():
+    def moved(seed):
+        with LastDigitNoise(seed):
+            return torch.ones(50, dtype=torch.float64) + 1
+
+    assert torch.equal(moved(0), moved(0))
+    assert not torch.equal(moved(0), moved(1))

@@ -1,0 +1,291 @@
+# ruff: noqa: ARG005  # formulas take all arguments and may forget some: that is the mistake
+"""Typical mistakes of learners, each with a hint: in formulas, and in the lines of the source.
+
+The deliberate errors of the proof are known mistakes, too; these are the others.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from numpyvae import VAE, Adam
+from numpyvae import functional as F
+from numpyvae.functional import Array
+
+from ..proof.deliberate_errors import Change, DeliberateError
+
+# By function and result: what is found instead, from the function's arguments; and the hint
+FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = {
+    ("linear_backward_parameters", "grad_bias"): (
+        (
+            lambda grad_y, x: grad_y.sum(axis=1),
+            "The sum is over the outputs, axis 1. b was copied to every image: sum over these.",
+        ),
+    ),
+    ("relu_backward", "grad_x"): (
+        (
+            lambda grad_y, y: grad_y,
+            "Units that are off let the gradient through: is y missing, or is it y >= 0, which is "
+            "always true? Where a unit is on, y > 0.",
+        ),
+        (
+            lambda grad_y, y: grad_y * (grad_y > 0),
+            "Here grad_y decides where the gradient passes; it is y that says which unit was on.",
+        ),
+        (lambda grad_y, y: grad_y * y, "The slope is 1 where y > 0, and not y."),
+    ),
+    ("sigmoid_backward", "grad_a"): (
+        (
+            lambda grad_y, y: grad_y * F.sigmoid(y) * (1 - F.sigmoid(y)),
+            "The sigmoid is taken of y, which is a sigmoid already.",
+        ),
+        (lambda grad_y, y: grad_y * y, "The factor 1 - y is missing."),
+        (lambda grad_y, y: grad_y * (1 - y), "The factor y is missing."),
+        (lambda grad_y, y: grad_y * (1 - y**2), "1 - y² is the slope of tanh."),
+    ),
+    ("bernoulli_cross_entropy_backward", "grad_logits"): (
+        (
+            lambda logits, x: logits - x,
+            "The sigmoid is missing: the derivative of log(1 + exp(a)) is not a.",
+        ),
+        (
+            lambda logits, x: np.exp(logits) / (1 + np.exp(logits)) - x,
+            "exp(logits) overflows where a logit is large, and infinity / infinity is nan. Divide "
+            "both parts of the fraction by exp(logits).",
+        ),
+        (
+            lambda logits, x: F.sigmoid(logits) * (1 - F.sigmoid(logits)) - x,
+            "The derivative of log(1 + exp(a)) is the sigmoid itself, not the sigmoid's slope.",
+        ),
+    ),
+    ("reparameterize_backward", "grad_mean"): (
+        (lambda grad_z, log_var, eps: grad_z * eps, "eps does not multiply the mean in (M1)."),
+    ),
+    ("reparameterize_backward", "grad_log_var"): (
+        (
+            lambda grad_z, log_var, eps: grad_z * eps * np.exp(log_var) / 2,
+            "exp(log_var) is the variance; the noise is scaled by its root, exp(log_var / 2).",
+        ),
+        (
+            lambda grad_z, log_var, eps: grad_z * eps * np.exp(-log_var / 2) / 2,
+            "The sign in the exponent is wrong.",
+        ),
+        (
+            lambda grad_z, log_var, eps: grad_z * eps * log_var / 2,
+            "The derivative of exp(log_var / 2) contains exp(log_var / 2) again.",
+        ),
+        (
+            lambda grad_z, log_var, eps: grad_z * np.exp(log_var / 2),
+            "Both eps and the inner derivative, 1/2, are missing.",
+        ),
+    ),
+    ("kl_divergence_backward", "grad_log_var"): (
+        (
+            lambda grad_kl, mean, log_var: grad_kl * np.expm1(log_var / 2) / 2,
+            "The KL divergence contains the variance, exp(log_var), and not its root.",
+        ),
+        (
+            lambda grad_kl, mean, log_var: grad_kl * np.exp(log_var),
+            "Both the 1/2 and the -1 are missing.",
+        ),
+        (
+            lambda grad_kl, mean, log_var: grad_kl * (np.exp(log_var) / 2 - 1),
+            "The 1/2 belongs to the -1 as well.",
+        ),
+        (
+            lambda grad_kl, mean, log_var: grad_kl * (np.exp(log_var) - 1 - log_var) / 2,
+            "This is the KL divergence's own formula: the derivative of -log_var is -1.",
+        ),
+    ),
+}
+
+
+def _error(
+    function: Callable[..., Any], name: str, explanation: str, *changes: tuple[str, str]
+) -> DeliberateError:
+    lines = tuple(Change(function, right, wrong) for right, wrong in changes)
+    return DeliberateError(name, explanation, lines, caught=())
+
+
+def _gradient(n: int) -> str:
+    """The source's name for the gradient at h1, h2, h3 or h4."""
+    return "grad_h2" if n == 2 else f'grad["h{n}"]'
+
+
+def _relu(n: int) -> str:
+    """The source's line for the ReLU of h1, h2, h3 or h4."""
+    return f'F.relu_backward({_gradient(n)}, a["h{n}"], out=grad["a{n}"])'
+
+
+HEADS = (
+    'self._linear_backward("mean", grad_mean, a["h2"], out=grad["h2"])',
+    'grad_h2 += self._linear_backward("log_var", grad_log_var, a["h2"], out=self._room["h2"])',
+)
+KL = ("grad_mean += kl_mean", "grad_log_var += kl_log_var")
+MORE_ERRORS = (
+    *(
+        _error(
+            VAE.backward,
+            f"ReLU forgotten at h{n}",
+            "A unit that is off lets no gradient through.",
+            (_relu(n), f'grad["a{n}"][...] = {_gradient(n)}'),
+        )
+        for n in (4, 2, 1)
+    ),
+    *(
+        _error(
+            VAE.backward,
+            f"the ReLU of h{n} with the mask of h{other}",
+            "The two are equally wide, so the wrong mask fits without complaint.",
+            (_relu(n), _relu(n).replace(f'a["h{n}"]', f'a["h{other}"]')),
+        )
+        for n, other in ((3, 2), (2, 3), (1, 4))
+    ),
+    *(
+        _error(
+            VAE.backward,
+            f"the ReLU of h{n} with a mask from the gradient",
+            "The activation says which units were on, not the gradient.",
+            (_relu(n), _relu(n).replace(f'a["h{n}"]', _gradient(n))),
+        )
+        for n in (4, 3, 2, 1)
+    ),
+    _error(
+        VAE.backward,
+        "mean in place of z",
+        "The decoder's input is z, so its first weight's gradient takes z.",
+        ('grad["a3"], a["z"]', 'grad["a3"], a["mean"]'),
+    ),
+    _error(
+        VAE.backward,
+        "the logits given to the sigmoid's backward pass",
+        "(B8) takes the sigmoid's output, y.",
+        ('F.sigmoid_backward(grad["y"], a["y"]', 'F.sigmoid_backward(grad["y"], a["logits"]'),
+    ),
+    _error(
+        VAE.backward,
+        "the two heads exchanged",
+        "mean's gradient belongs to the layer mean, log_var's to the layer log_var.",
+        (HEADS[0], HEADS[0].replace("grad_mean", "grad_log_var")),
+        (HEADS[1], HEADS[1].replace("grad_log_var", "grad_mean")),
+    ),
+    *(
+        _error(
+            VAE.backward,
+            f"the weight of {head} for both parts of h2's gradient",
+            "Each head's gradient comes back through its own weight.",
+            (HEADS[0], f"{HEADS[0]}\ngrad_h2[...] = grad_mean @ {weight}"),
+            (
+                HEADS[1],
+                f"{HEADS[1].replace('grad_h2 += ', '')}\ngrad_h2 += grad_log_var @ {weight}",
+            ),
+        )
+        for head in ("mean", "log_var")
+        for weight in [f'self.parameters["{head}.weight"]']
+    ),
+    _error(
+        VAE.backward,
+        "only log_var's gradient reaches h2",
+        "mean and log_var are both computed from h2, so its gradient is the sum of two.",
+        (HEADS[1], HEADS[1].replace("+=", "=")),
+    ),
+    *(
+        _error(
+            VAE.backward,
+            f"a minus on the KL's path into {names}",
+            "The loss contains the KL divergence with a plus.",
+            *((line, line.replace("+=", "-=")) for line in lines),
+        )
+        for names, lines in (("mean and log_var", KL), ("mean", KL[:1]), ("log_var", KL[1:]))
+    ),
+    *(
+        _error(
+            VAE.backward,
+            f"the KL's path into {names} counts twice",
+            "It is added once, and (B14) has a 1/2.",
+            *((line, f"{line}; {line}") for line in lines),
+        )
+        for names, lines in (("mean and log_var", KL), ("mean", KL[:1]), ("log_var", KL[1:]))
+    ),
+    _error(
+        VAE.backward,
+        "z's path into mean forgotten",
+        "Without it, mean learns nothing from the reconstruction.",
+        (KL[0], "grad_mean[...] = kl_mean"),
+    ),
+    _error(
+        VAE.backward,
+        "the KL's two gradients exchanged",
+        "(B13) belongs to mean, (B14) to log_var.",
+        (KL[0], "grad_mean += kl_log_var"),
+        (KL[1], "grad_log_var += kl_mean"),
+    ),
+    _error(
+        VAE.backward,
+        "beta divided by the number of images",
+        "The loss is a sum over the images, and so is the KL divergence in it.",
+        ("F.kl_divergence_backward(beta,", "F.kl_divergence_backward(beta / len(x),"),
+    ),
+    _error(
+        VAE.backward,
+        "beta counted twice",
+        "kl_divergence_backward has multiplied by it already.",
+        ("F.kl_divergence_backward(beta,", "F.kl_divergence_backward(beta * beta,"),
+    ),
+    *(
+        _error(Adam.step, name, explanation, *changes)
+        for name, explanation, *changes in (
+            ("p moves up the gradient", "A minus.", ("p -= update", "p += update")),
+            (
+                "lr missing in the step",
+                "lr multiplies both the step and the decay.",
+                ("self.lr * r *", "r *"),
+            ),
+            (
+                "no bias correction of m",
+                "m starts at 0, as v does: m̂ = m / (1 - beta1^t).",
+                ("(1 - beta1) / (1 - beta1**self.steps)", "(1 - beta1)"),
+            ),
+            (
+                "no bias correction of v",
+                "v starts at 0, as m does: v̂ = v / (1 - beta2^t).",
+                ("(1 - beta2**self.steps) / (1 - beta2)", "1 / (1 - beta2)"),
+            ),
+            (
+                "the factor 1 - beta1 missing",
+                "As an average, m takes (1 - beta1) g; as the sum (A1), it needs (A4).",
+                ("(1 - beta1) / (1 - beta1**self.steps)", "1 / (1 - beta1**self.steps)"),
+            ),
+            (
+                "the factor 1 - beta2 missing",
+                "As an average, v takes (1 - beta2) g²; as the sum (A2), it needs (A3).",
+                ("(1 - beta2**self.steps) / (1 - beta2)", "1 - beta2**self.steps"),
+            ),
+            *(
+                (
+                    "the square root missing",
+                    "The gradient is divided by the root of the average of its squares.",
+                    ("np.sqrt(v, out=update)", f"np.divide(v, {divisor}, out=update)"),
+                )
+                for divisor in ("r", "1")  # in the paper's formula and in (A7)
+            ),
+            ("eps without r", "(A7) takes r eps, (A5).", ("eps = self.eps * r", "eps = self.eps")),
+            (
+                "the decay after the step",
+                "It makes the old p smaller: before the step, or in one line with it.",
+                ("p *= decay\np -= update", "p -= update\np *= decay"),
+            ),
+            (
+                "only the decay reaches p",
+                "`p = p - ...` gives the name to a new array; `p -= ...` writes into this one.",
+                ("p -= update", ""),
+            ),
+            (
+                "the gradient not squared for v",
+                "v averages g², m averages g.",
+                ("np.square(g, out=update)", "np.copyto(update, g)"),
+            ),
+        )
+    ),
+)
