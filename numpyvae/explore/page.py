@@ -1,7 +1,9 @@
 """The page."""
+
 from pathlib import Path
+
 JS = Path(__file__).with_name("js")
-MATHEMATICS = ("arrays", "functional", "model", "optim")
+MATHEMATICS = ("arrays", "functional", "model", "optim", "chance", "mistakes")
 
 
 def source(names: tuple[str, ...]) -> str:

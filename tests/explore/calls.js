@@ -1,6 +1,6 @@
 // What the tests ask of the page's mathematics: plain lists in, plain lists out.
 
-function rows(lists, Type) {
+function rows(lists, Type = Float64Array) {
   return shaped(Type.from(lists.flat()), [lists.length, lists[0].length]);
 }
 
@@ -40,4 +40,10 @@ function train({ sizes, reconstruction, parameters, batches, beta, settings, mis
     return loss.total;
   });
   return { losses, parameters: Array.from(vae.parameters.flat) };
+}
+
+function compare({ sizes, reconstruction, parameters, x, eps, beta, mistake }) {
+  const [right, wrong] = [1, 2].map(() => made(sizes, reconstruction, parameters, false));
+  plant(mistake, wrong);
+  return differences(right, wrong, rows(x), rows(eps), beta);
 }

@@ -20,7 +20,7 @@ class Mathematics:
 
     def call(self, function: str, *arguments: object):
         values = ", ".join(map(json.dumps, arguments))
-        return json.loads(self.context.eval(f"JSON.stringify({function}({values}))"))
+        return json.loads(self.context.eval(f"JSON.stringify(({function})({values}))"))
 
 
 @pytest.fixture(scope="session")
