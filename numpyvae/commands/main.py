@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from . import evaluate, experiment, latent, train
+from . import evaluate, experiment, explore, latent, train
 from .arguments import Parser, add_commands, execute
 from .pictures import INTERPOLATE, RECONSTRUCT, SAMPLE, TRAVERSE
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "latent": latent,
     "interpolate": INTERPOLATE,
     "traverse": TRAVERSE,
+    "explore": explore,
 }
 
 
