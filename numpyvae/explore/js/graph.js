@@ -1,38 +1,38 @@
 // The whole model as a graph: the encoder goes down on the left, the decoder up on the right, and the
 // loss stands between them. Boxes are buttons; arrows lie behind them.
 
-const GRAPH_WIDTH = 372;
+const GRAPH_WIDTH = 376;
 
 // Where the boxes are: [column's centre, row, width]. A box "encoder1.parameters" is a layer's weight
 // and bias; a box like a1 is what enters the ReLU that h1 leaves.
 function boxes(mse) {
   const [inner, outer] = mse ? ["y", "logits"] : ["logits", "y"];
   return {
-    x: [63, 0, 118],
-    "encoder1.parameters": [63, 1, 118],
-    a1: [33, 2, 58],
-    h1: [93, 2, 58],
-    "encoder2.parameters": [63, 3, 118],
-    a2: [33, 4, 58],
-    h2: [93, 4, 58],
-    "mean.parameters": [33, 5, 58],
-    "log_var.parameters": [93, 5, 58],
-    mean: [33, 6, 58],
-    log_var: [93, 6, 58],
-    z: [186, 7, 84],
-    eps: [309, 7, 84],
-    "decoder1.parameters": [309, 5, 118],
-    a3: [279, 4, 58],
-    h3: [339, 4, 58],
-    "decoder2.parameters": [309, 3, 118],
-    a4: [279, 2, 58],
-    h4: [339, 2, 58],
-    "decoder3.parameters": [309, 1, 118],
-    [inner]: [279, 0, 58],
-    [outer]: [339, 0, 58],
-    reconstruction: [186, 0, 84],
-    total: [186, 2, 84],
-    kl: [186, 6, 62],
+    x: [66, 0, 132],
+    "encoder1.parameters": [66, 1, 132],
+    a1: [31, 2, 62],
+    h1: [101, 2, 62],
+    "encoder2.parameters": [66, 3, 132],
+    a2: [31, 4, 62],
+    h2: [101, 4, 62],
+    "mean.parameters": [31, 5, 62],
+    "log_var.parameters": [101, 5, 62],
+    mean: [31, 6, 62],
+    log_var: [101, 6, 62],
+    z: [188, 7, 80],
+    eps: [310, 7, 80],
+    "decoder1.parameters": [310, 5, 132],
+    a3: [275, 4, 62],
+    h3: [345, 4, 62],
+    "decoder2.parameters": [310, 3, 132],
+    a4: [275, 2, 62],
+    h4: [345, 2, 62],
+    "decoder3.parameters": [310, 1, 132],
+    [inner]: [275, 0, 62],
+    [outer]: [345, 0, 62],
+    reconstruction: [188, 0, 70],
+    total: [188, 2, 70],
+    kl: [188, 6, 64],
   };
 }
 
@@ -132,7 +132,7 @@ class Graph {
     const [top, middle, bottom] = [0, this.height / 2, this.height].map((y) => (r) => r * this.row + y);
     if (kind === "down") return [[clamp(x2, x1, w1), bottom(r1)], [clamp(x1, x2, w2), top(r2)]];
     if (kind === "up") {
-      const start = from === "z" ? [x1 + 26, top(r1)] : [clamp(x2, x1, w1), top(r1)];
+      const start = from === "z" ? [x1 + 24, top(r1)] : [clamp(x2, x1, w1), top(r1)];
       return [start, [from === "z" ? x2 - 30 : clamp(x1, x2, w2), bottom(r2)]];
     }
     if (kind === "under") {
@@ -164,11 +164,13 @@ class Graph {
     }
   }
 
-  // Lines of text in a box: the second, if any, is a gradient.
-  write(name, ...lines) {
-    const kinds = ["value", "gradient"];
-    this.boxes[name].body.replaceChildren(
-      ...lines.map((line, i) => element("span", { class: kinds[i] }, line)),
+  // Lines of text in a box, and below them a gradient, if there is one.
+  write(name, lines, gradient = "") {
+    const place = this.boxes[name];
+    place.canvas = null;
+    place.body.replaceChildren(
+      ...lines.map((line) => element("span", { class: "value" }, line)),
+      ...(gradient ? [element("span", { class: "gradient" }, gradient)] : []),
     );
   }
 

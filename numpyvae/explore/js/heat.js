@@ -30,7 +30,7 @@ function picture(name, shape, [height, width]) {
     };
   }
   const flat = shape.length === 1 || shape[0] === 1;
-  const columns = flat ? Math.min(size, size <= 16 ? 8 : 32) : shape[1];
+  const columns = flat ? Math.min(size, size <= 16 ? 8 : size <= 128 ? 16 : 32) : shape[1];
   return {
     columns,
     rows: Math.ceil(size / columns),
@@ -137,7 +137,7 @@ class HeatMap {
       this.layout = picture(name, a.shape, this.image_shape);
       this.selected = Math.min(this.selected, a.length - 1);
       const { columns, rows } = this.layout;
-      const scale = Math.min(this.width / columns, columns * rows < 40 ? 34 : 12, 320 / rows);
+      const scale = Math.min(this.width / columns, columns <= 8 ? 34 : columns <= 16 ? 20 : 12, 320 / rows);
       this.canvas.style.width = `${Math.round(columns * scale)}px`;
       this.canvas.style.aspectRatio = `${columns} / ${rows}`;
     }

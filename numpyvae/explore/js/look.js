@@ -193,11 +193,11 @@ function look_section(state) {
       `loss ${short(total)} = reconstruction ${short(reconstruction)} + beta ${short(state.beta)} × KL ${short(kl)}`;
     for (const name of Object.keys(graph.boxes)) {
       const array_of = state.value(name);
-      if (name in state.loss) graph.write(name, short(state.loss[name]));
+      if (name in state.loss) graph.write(name, [short(state.loss[name])]);
       else if (array_of) {
         graph.show(name, array_of, { grey: ["x", "y"].includes(name) });
         graph.say(name, `${name}, ${array_of.length} numbers, largest ${short(largest(array_of))}`);
-      } else graph.write(name, state.vae.parameters[`${name.split(".")[0]}.weight`].shape.join(" × "));
+      } else graph.write(name, [state.vae.parameters[`${name.split(".")[0]}.weight`].shape.join(" × ")]);
     }
     graph.light([], [detail.includes(".") ? `${detail.split(".")[0]}.parameters` : detail]);
     const shown = state.value(detail);

@@ -256,18 +256,21 @@ function plant(name, vae, adam = null) {
 }
 
 // What two models make of the same images and noise: the relative error of each of the losses and
-// gradients that differ, by name.
+// gradients, by name, in the order in which the backward pass finds them; 0 where they agree.
 function differences(right, wrong, x, eps, beta) {
   const [expected, found] = [right, wrong].map((vae) => {
     const loss = vae.forward(x, eps, beta);
     const gradients = vae.backward();
     const { mean, log_var, z } = vae.activation_gradients;
     const losses = Object.entries(loss).map(([name, value]) => [name, [value]]);
-    const parameters = gradients.names.map((name) => [name, gradients[name]]);
+    const layer = (name) =>
+      ["weight", "bias"].map((kind) => [`${name}.${kind}`, gradients[`${name}.${kind}`]]);
     return Object.fromEntries([
       ...losses,
-      ...parameters,
-      ...Object.entries({ mean, log_var, z, x: vae.input_gradient() }),
+      ...["decoder3", "decoder2", "decoder1"].flatMap(layer),
+      ...Object.entries({ z, mean, log_var }),
+      ...["mean", "log_var", "encoder2", "encoder1"].flatMap(layer),
+      ["x", vae.input_gradient()],
     ]);
   });
   const errors = {};

@@ -27,7 +27,7 @@ function paper_section({ paper }) {
     F.kl_divergence_backward(1, a.mean, a.log_var),
   ];
 
-  const graph = new Graph(vae, [1, 1], { row: 78, chosen: (name) => go(step_of(name)) });
+  const graph = new Graph(vae, [1, 1], { row: 86, chosen: (name) => go(step_of(name)) });
   find("#paper .graph-place").append(graph.root);
   const items = [...document.querySelectorAll("#paper-steps li")];
   const status = find("#paper .status");
@@ -57,7 +57,7 @@ function paper_section({ paper }) {
       let [value, gradient] = ["", ""];
       if (layer) {
         const [weight, bias] = ["weight", "bias"].map((kind) => `${layer}.${kind}`);
-        value = `W ${short(w[weight][0])}  b ${short(w[bias][0])}`;
+        value = `W ${short(w[weight][0])}, b ${short(w[bias][0])}`;
         if (known.has(name)) gradient = `G ${short(gradients[weight][0])}, ${short(gradients[bias][0])}`;
       } else if (name in losses) {
         value = short(losses[name][0]);
@@ -71,7 +71,8 @@ function paper_section({ paper }) {
           gradient = `${short(through_z[index][0])} + ${short(through_kl[index][0])}`;
         }
       }
-      graph.write(name, value, ...(gradient ? [gradient] : []));
+      const narrow = layer === "mean" || layer === "log_var";
+      graph.write(name, narrow ? value.split(", ") : [value], gradient);
       graph.say(name, `${NODE_NAMES[name] ?? layer ?? name}: ${value} ${gradient.replace("G", "gradient")}`);
     }
     const { edges, names } = all[now - 1] ?? { edges: [], names: [] };

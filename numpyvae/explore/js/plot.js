@@ -13,7 +13,10 @@ function plot(canvas, series, { x_label, y_label, x_log, y_log, mark, height = 2
   canvas.setAttribute("aria-label", label ?? `${y_label} against ${x_label}`);
   context.font = "13px system-ui, sans-serif";
   context.fillStyle = ink;
-  if (!all.length) return;
+  if (all.length < 2) {
+    context.fillText("The curve begins with the first steps.", 12, height / 2);
+    return;
+  }
 
   const scale = (values, log) => {
     const [low, high] = [Math.min(...values), Math.max(...values)].map((v) => (log ? Math.log10(v) : v));

@@ -58,7 +58,7 @@ function step_section(state) {
       maps.at(-1).push(caption);
       return element("figure", {}, heat.root, caption);
     };
-    const ins = Object.keys(inputs).map((label) => map(label, label.replace("G ", "")));
+    const ins = Object.keys(inputs).map((label) => map(label, label.replace("G ", ""), null, 200));
     const words = element("p", { class: "words", "aria-live": "polite" });
     const from = result.summands ? " + " : "";
     const say = (i) => (words.textContent = explained(view.result, i, shape));
@@ -102,20 +102,14 @@ function step_section(state) {
     for (const name of Object.keys(graph.boxes)) {
       const gradient = found.get(name.replace(".parameters", ".weight"));
       const one = { total: 1, reconstruction: 1, kl: state.beta }[name];
-      if (one !== undefined) graph.write(name, `G ${short(one)}`);
-      else if (name.endsWith(".parameters")) graph.write(name, gradient ? `norm ${short(norm(gradient))}` : "");
+      if (one !== undefined) graph.write(name, [`G ${short(one)}`]);
+      else if (name.endsWith(".parameters")) graph.write(name, gradient ? ["norm", short(norm(gradient))] : []);
       else if (gradient) graph.show(name, gradient);
-      else clear(name);
+      else graph.write(name, []);
       const text = gradient ? `gradient found, norm ${short(norm(gradient))}` : one ? `gradient ${short(one)}` : "no gradient yet";
       graph.say(name, `${NODE_NAMES[name] ?? name.split(".")[0]}: ${name === "eps" ? "needs no gradient" : text}`);
     }
   }
-  function clear(name) {
-    const place = graph.boxes[name];
-    place.canvas = null;
-    place.body.replaceChildren();
-  }
-
   stepping("#step", () => go(now - 1), () => go(now + 1), (end) => go(end ? steps.length : 0));
   let first = true;
   return function update() {
