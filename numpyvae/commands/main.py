@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from .. import __version__
-from . import evaluate, experiment, latent, sample, train
+from . import evaluate, experiment, explore, latent, sample, train
 from .arguments import Parser, add_commands
 from .execute import execute
 from .pictures import INTERPOLATE, RECONSTRUCT, TRAVERSE
@@ -18,6 +18,7 @@ COMMANDS = {
     "latent": latent,
     "interpolate": INTERPOLATE,
     "traverse": TRAVERSE,
+    "explore": explore,
     "export": EXPORT,
     "import": IMPORT,
 }

@@ -1,0 +1,109 @@
+"""Makes what the page of `numpyvae explore` takes from the book, and the book's own such page.
+
+    python docs/make_explore.py
+
+writes numpyvae/explore/book.json: the numbered equations, the whole network on paper with its
+steps, and the mistakes that still train, all as the book has them. Then it trains a small model
+with two latent units on the embedded digits (a minute) and writes docs/network.html.
+"""
+
+import difflib
+import doctest
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numpyvae import VAE
+from numpyvae.commands.main import main as numpyvae
+from numpyvae.explore.page import BOOK
+from numpyvae.functional import Array
+from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
+
+DOCS = Path(__file__).parent
+PAGE = DOCS / "network.html"
+SETTINGS = "--hidden 48 48 --z-dim 2 --beta 0.3 --batch-size 32 --epochs 150 --lr-schedule cosine"
+EQUATION = re.compile(r"```math\n([^`]*?) *\\tag\{(\w+)\}\n```")
+INLINE = re.compile(r"\$([^$]+)\$|`([^`]+)`|([^$`]+)")
+
+
+def main() -> None:
+    from math_core import LatexToMathML
+
+    found = book()
+    convert = LatexToMathML().convert_with_local_state
+    found["mathml"] = {formula: convert(formula, displaystyle=True) for formula in formulas(found)}
+    BOOK.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        run = f"{folder}/run"
+        for command in (f"train {SETTINGS} --out {run}", f"explore {run} --out {PAGE}"):
+            if status := numpyvae(command.split()):
+                raise SystemExit(status)
+
+
+def book() -> dict[str, Any]:
+    """What the page takes from the book; formulas are LaTeX."""
+    pages = {page: page.read_text() for page in sorted(DOCS.glob("*.md"))}
+    equations = {
+        tag: {"formula": formula, "page": page.stem}
+        for page, text in pages.items()
+        for formula, tag in EQUATION.findall(text)
+    }
+    [paper] = [text for text in pages.values() if "\n## A whole network on paper\n" in text]
+    return {
+        "equations": equations,
+        "paper": network_on_paper(paper.split("\n## A whole network on paper\n")[1]),
+        "mistakes": [mistake(error) for error in ERRORS],
+    }
+
+
+def formulas(found: dict[str, Any]) -> list[str]:
+    """All formulas, each once."""
+    steps = [part for step in found["paper"]["steps"] for part in step]
+    inline = [text for kind, text in steps if kind == "formula"]
+    return list(dict.fromkeys([e["formula"] for e in found["equations"].values()] + inline))
+
+
+def network_on_paper(section: str) -> dict[str, Any]:
+    """The numbers of the smallest network, from the section's example, and its steps in words."""
+    names: dict[str, Any] = {"np": np, "VAE": VAE}
+    for example in doctest.DocTestParser().get_examples(section):
+        if example.source.startswith(("vae =", "chosen =", "for layer,", "    ", "x, eps =")):
+            exec(example.source, names)
+    vae: VAE = names["vae"]
+    x: Array = names["x"]
+    steps = re.findall(r"^\d+\. (.*)$", section, re.MULTILINE)
+    return {
+        "parameters": vae.parameters.flat.tolist(),
+        "x": x.item(),
+        "eps": names["eps"].item(),
+        "steps": [list(map(part, INLINE.findall(step))) for step in steps],
+    }
+
+
+def part(match: tuple[str, str, str]) -> tuple[str, str]:
+    kind = next(i for i, text in enumerate(match) if text)
+    return ("formula", "code", "text")[kind], match[kind]
+
+
+def mistake(error: DeliberateError) -> dict[str, Any]:
+    """A deliberate error and its lines: wrong ones begin with -, right ones with +."""
+    lines = []
+    for function, (right, wrong) in error.sources().items():
+        compared = difflib.ndiff(wrong.splitlines(), right.splitlines())
+        lines.append(f"  {function.__qualname__}")
+        lines += [f"{line[0]} {line[2:].strip()}" for line in compared if line[0] in "-+"]
+    return {
+        "name": error.name,
+        "explanation": error.explanation,
+        "reconstruction": error.reconstruction,
+        "public": error.public,
+        "lines": lines,
+    }
+
+
+if __name__ == "__main__":
+    main()

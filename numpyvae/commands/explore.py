@@ -1,0 +1,34 @@
+"""``numpyvae explore``."""
+
+import argparse
+from pathlib import Path
+
+from ..data.files import write_text
+from ..data.loading import load_dataset
+from ..explore.page import page
+from ..training.checkpoint import load_checkpoint
+from .arguments import add_checkpoint_argument, add_data_arguments, check_fit, picture_path
+
+HELP = "the network and its backward pass alive in the browser, as one HTML file"
+DESCRIPTION = """\
+Write one HTML file with the trained model, some of its test images and its whole mathematics: draw,
+drag z, step through the backward pass, nudge a weight, train on, plant a mistake. It opens from
+disk in any browser and needs no network.
+"""
+PAGE = "explore.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_checkpoint_argument(parser)
+    add_data_arguments(parser)
+    help = f"the page (default: {PAGE} beside CHECKPOINT)"
+    parser.add_argument("--out", type=Path, metavar="FILE", help=help)
+
+
+def run(checkpoint: Path, dataset: str | None, data_dir: str | None, out: Path | None) -> None:
+    run = load_checkpoint(checkpoint)
+    data = load_dataset(dataset or run.config.dataset, data_dir)
+    check_fit(run, checkpoint, data)
+    path = picture_path(out, checkpoint, PAGE)
+    write_text(path, page(run, data))
+    print(path)

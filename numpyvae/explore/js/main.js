@@ -1,0 +1,107 @@
+// What all sections share: the model, the image, eps; and when to draw.
+
+class State {
+  constructor(data) {
+    this.data = data;
+    const { run } = data;
+    this.settings = { ...run.settings };
+    this.vae = new VAE(...run.sizes, run.reconstruction);
+    this.vae.parameters.flat.set(data.weights);
+    this.random = new Random(0);
+    this.eps = this.random.normals([1, this.vae.z_dim]);
+    this.patience = 150;
+    this.version = 0;
+    this.sections = [];
+    this.number = 0;
+    this.x = floats(data.test_images, [0]);
+    this.encode_all();
+    this.run();
+  }
+
+  get beta() {
+    return this.settings.beta;
+  }
+
+  run() {
+    this.loss = this.vae.forward(this.x, this.eps, this.beta);
+    this.vae.backward();
+  }
+
+  // The array, or parameter, of this name.
+  value(name) {
+    if (name === "x" || name === "eps") return this[name];
+    return this.vae.activations[name] ?? (name.includes(".parameters") ? undefined : this.vae.parameters[name]);
+  }
+
+  gradient(name) {
+    if (name === "x") return this.vae.input_gradient();
+    return this.vae.activation_gradients[name] ?? this.vae.gradients[name];
+  }
+
+  set_image(x, number) {
+    this.x = x;
+    this.number = number;
+    this.changed();
+  }
+
+  set_test_image(number) {
+    this.set_image(floats(this.data.test_images, [number]), number);
+  }
+
+  set_eps(eps) {
+    this.eps = eps;
+    this.changed();
+  }
+
+  encode_all() {
+    const { test_images } = this.data;
+    const all = Array.from({ length: test_images.shape[0] }, (_, i) => i);
+    this.codes = this.vae.encode(floats(test_images, all))[0];
+  }
+
+  weights_changed() {
+    this.version += 1;
+    this.encode_all();
+    this.changed();
+  }
+
+  // Everything that can be seen is drawn again with the next frame.
+  changed() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.draw();
+    });
+  }
+
+  draw() {
+    this.run();
+    for (const { place, update } of this.sections) {
+      const box = place.getBoundingClientRect();
+      if (box.bottom > -200 && box.top < window.innerHeight + 200) update();
+    }
+  }
+
+  add(selector, section) {
+    this.sections.push({ place: find(selector), update: section(this) });
+  }
+}
+
+async function start() {
+  const data = await read_data();
+  paper_section(data);
+  const state = new State(data);
+  state.add("#look", look_section);
+  state.add("#step", step_section);
+  state.add("#nudge", nudge_section);
+  state.add("#train", train_section);
+  state.add("#mistake", mistake_section);
+  state.draw();
+  for (const event of ["scroll", "resize"]) window.addEventListener(event, () => state.changed());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.changed());
+  document.documentElement.dataset.ready = "yes";
+  window.state = state; // for the console, and for tests
+}
+
+if (typeof document !== "undefined") start();

@@ -1,0 +1,167 @@
+// Two latent units as a plane: where the test images lie, the prior's circles, one image's q(z|x) as
+// an ellipse, and its z, which can be dragged.
+
+const LABEL_COLOURS = [
+  "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b",
+  "#56b4e9", "#8c510a", "#7b61c9", "#e6399b", "#6b7280",
+]; // prettier-ignore
+
+class Plane {
+  // `moved` is given the new [z of the first unit, z of the second].
+  constructor(canvas, { moved = null, height = 340 } = {}) {
+    Object.assign(this, { canvas, moved, height, units: [0, 1], codes: null, labels: null });
+    this.reach = 3.5;
+    if (!moved) return;
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "application");
+    let dragging = false;
+    const drag = (event) => {
+      const box = canvas.getBoundingClientRect();
+      const { scale, x0, y0 } = this.geometry();
+      moved([
+        (event.clientX - box.left - x0) / scale,
+        this.flat ? 0 : (y0 - (event.clientY - box.top)) / scale,
+      ]);
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      dragging = true;
+      canvas.setPointerCapture(event.pointerId);
+      drag(event);
+    });
+    canvas.addEventListener("pointermove", (event) => dragging && drag(event));
+    for (const end of ["pointerup", "pointercancel"]) {
+      canvas.addEventListener(end, () => (dragging = false));
+    }
+    canvas.addEventListener("keydown", (event) => {
+      const arrow = ARROWS[event.key];
+      if (!arrow || !this.z) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const step = event.shiftKey ? 0.5 : 0.1;
+      moved([this.z[0] + step * arrow[0], this.flat ? 0 : this.z[1] - step * arrow[1]]);
+    });
+  }
+
+  // Codes (N, z_dim) of the test images, and their labels.
+  show_codes(codes, labels) {
+    this.codes = codes;
+    this.labels = labels;
+    this.flat = codes.shape[1] === 1;
+    const far = [];
+    for (let i = 0; i < codes.shape[0]; i++) {
+      far.push(Math.max(...this.point(codes, i).map(Math.abs)));
+    }
+    far.sort((a, b) => a - b);
+    this.reach = Math.min(30, Math.max(3.4, 1.1 * far[Math.floor(0.98 * (far.length - 1))]));
+    this.backdrop = null;
+  }
+
+  point(a, row) {
+    const n = a.shape[1];
+    return this.units.map((unit, axis) => (axis && this.flat ? 0 : a[row * n + unit]));
+  }
+
+  geometry() {
+    const width = this.canvas.clientWidth || 340;
+    const scale = Math.min(width, this.height) / 2 / this.reach;
+    return { width, scale, x0: width / 2, y0: this.height / 2 };
+  }
+
+  // `one`: { mean, log_var, z } of the image that is shown, each (1, z_dim).
+  draw(one) {
+    const { width, scale, x0, y0 } = this.geometry();
+    const dark = colour("paper");
+    if (!this.backdrop || this.drawn !== `${width} ${dark}`) {
+      this.drawn = `${width} ${dark}`;
+      this.backdrop = document.createElement("canvas");
+      this.draw_codes(blank(this.backdrop, width, this.height));
+    }
+    const context = blank(this.canvas, width, this.height);
+    context.drawImage(this.backdrop, 0, 0, width, this.height);
+    if (!one) return;
+    const [mean, z] = [this.point(one.mean, 0), this.point(one.z, 0)];
+    const std = this.point(one.log_var, 0).map((v) => Math.exp(v / 2));
+    this.z = z;
+    const ink = colour("ink");
+    const place = ([a, b]) => [x0 + scale * a, y0 - scale * b];
+    context.strokeStyle = ink;
+    context.lineWidth = 2;
+    for (const deviations of [1, 2]) {
+      context.beginPath();
+      context.setLineDash(deviations === 1 ? [] : [5, 4]);
+      const radius = std.map((s) => Math.min(1e4, Math.max(1, deviations * s * scale)));
+      context.ellipse(...place(mean), radius[0], this.flat ? 1 : radius[1], 0, 0, 2 * Math.PI);
+      context.stroke();
+    }
+    context.setLineDash([]);
+    context.beginPath();
+    context.moveTo(...place(mean));
+    context.lineTo(...place(z));
+    context.stroke();
+    for (const [point, size, fill] of [[mean, 4, ink], [z, 9, colour("accent")]]) {
+      context.beginPath();
+      context.arc(...place(point), size, 0, 2 * Math.PI);
+      context.fillStyle = fill;
+      context.fill();
+      context.strokeStyle = colour("paper");
+      context.stroke();
+    }
+    context.font = "bold 16px system-ui, sans-serif";
+    outlined(context, "z", ...place(z).map((c, axis) => c + (axis ? -14 : 14)), ink);
+  }
+
+  draw_codes(context) {
+    const { width, scale, x0, y0 } = this.geometry();
+    const [line, ink] = [colour("faint"), colour("ink")];
+    context.strokeStyle = line;
+    context.lineWidth = 1;
+    context.font = "13px system-ui, sans-serif";
+    context.fillStyle = ink;
+    for (const [x, y] of [[0, y0], [x0, 0]]) {
+      context.beginPath();
+      context.moveTo(x, y);
+      context.lineTo(x || width, y || this.height);
+      if (!x) context.lineTo(width, y0);
+      else context.lineTo(x0, this.height);
+      context.stroke();
+    }
+    for (const radius of [1, 2, 3]) {
+      context.beginPath();
+      context.arc(x0, y0, radius * scale, 0, 2 * Math.PI);
+      context.stroke();
+      if (radius * scale > 24) context.fillText(radius, x0 + radius * scale + 3, y0 - 4);
+    }
+    if (!this.codes) return;
+    const means = {};
+    for (let i = 0; i < this.codes.shape[0]; i++) {
+      const [a, b] = this.point(this.codes, i);
+      const label = this.labels ? this.labels[i] : 0;
+      context.fillStyle = LABEL_COLOURS[label % LABEL_COLOURS.length];
+      context.beginPath();
+      context.arc(x0 + scale * a, y0 - scale * b, 3.2, 0, 2 * Math.PI);
+      context.fill();
+      const mean = (means[label] ??= [0, 0, 0]);
+      mean[0] += a;
+      mean[1] += b;
+      mean[2] += 1;
+    }
+    if (!this.labels) return;
+    context.font = "bold 17px system-ui, sans-serif";
+    for (const [label, [a, b, count]] of Object.entries(means)) {
+      const fill = LABEL_COLOURS[label % LABEL_COLOURS.length];
+      outlined(context, label, x0 + (scale * a) / count, y0 - (scale * b) / count, fill);
+    }
+  }
+}
+
+function outlined(context, text, x, y, fill) {
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineWidth = 4;
+  context.strokeStyle = colour("paper");
+  context.strokeText(text, x, y);
+  context.fillStyle = fill;
+  context.fillText(text, x, y);
+  context.textAlign = "left";
+  context.textBaseline = "alphabetic";
+}

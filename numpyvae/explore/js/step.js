@@ -1,0 +1,145 @@
+// Step through the backward pass: one line of VAE.backward at a time.
+
+function step_section(state) {
+  const { data } = state;
+  const shape = data.run.image_shape;
+  const graph = new Graph(state.vae, shape, { chosen: (name) => go(step_of(name)) });
+  find("#step .graph-place").append(graph.root);
+  let steps = [];
+  let now = 0;
+  let shown = [];
+
+  const code = find("#step .code");
+  let listed = null;
+  function list_code({ lines, statements }, line) {
+    const first = lines.findIndex((text) => text.trim().startsWith(line));
+    const [from, to] = statements.find(([a, b]) => a <= first && first <= b) ?? [first, first];
+    if (listed !== lines) {
+      listed = lines;
+      code.replaceChildren(...lines.map((text) => element("span", { class: "line" }, `${text}\n`)));
+    }
+    [...code.children].forEach((row, i) => row.classList.toggle("lit", i >= from && i <= to));
+    if (from >= 0) {
+      const row = code.children[from];
+      code.scrollTop = row.offsetTop - code.offsetTop - 60;
+    }
+  }
+
+  const step_of = (name) => {
+    const wanted = name.replace(".parameters", ".weight");
+    return steps.findLastIndex(({ results }) => results.some((result) => result.name === wanted)) + 1;
+  };
+  const names_of = ({ results }) =>
+    results.map(({ name }) => (name.includes(".") ? `${name.split(".")[0]}.parameters` : name));
+
+  function go(step) {
+    now = Math.max(0, Math.min(steps.length, step));
+    const { edges, results, line } = steps[now - 1] ?? { edges: [], results: [], line: "x, eps, beta =" };
+    find("#step .status").textContent = now
+      ? `Step ${now} of ${steps.length}: ${results.map(({ name }) => name).filter((n, i, all) => all.indexOf(n) === i).join(", ")}`
+      : `Step 0 of ${steps.length}: the loss itself`;
+    find("#step .back").disabled = now === 0;
+    find("#step .next").disabled = now === steps.length;
+    graph.light(edges, now ? names_of(steps[now - 1]) : ["total"]);
+    list_code(data.code[now === steps.length ? 1 : 0], line);
+    const start = element("p", {}, "dL/dL = 1. The loss is the sum of its terms, so the reconstruction gets 1, too, and the KL divergence gets beta.");
+    shown = results.map((result) => result_view(result));
+    find("#step .results").replaceChildren(...(now ? shown.map(({ root }) => root) : [start]));
+    refresh();
+  }
+
+  function result_view(result) {
+    const { name, equation, inputs, array: out } = result;
+    const maps = [];
+    const map = (label, name_of, pointed, width) => {
+      const heat = new HeatMap(shape, { label, width, pointed });
+      maps.push([heat, label, name_of]);
+      const caption = element("figcaption", {});
+      maps.at(-1).push(caption);
+      return element("figure", {}, heat.root, caption);
+    };
+    const ins = Object.keys(inputs).map((label) => map(label, label.replace("G ", ""), null, 200));
+    const words = element("p", { class: "words", "aria-live": "polite" });
+    const from = result.summands ? " + " : "";
+    const say = (i) => (words.textContent = explained(view.result, i, shape));
+    const output = map(`G ${name}`, name, say, 340);
+    const sizes = Object.entries(inputs).map(([label, a]) => `${label} ${shape_text(a.shape)}`);
+    const root = element(
+      "section",
+      { class: "result" },
+      element("h4", {}, `G ${name} ${shape_text(out.shape)}`),
+      element(
+        "div",
+        { class: "formula" },
+        find(`#${equation}`).content.cloneNode(true),
+        element("span", { class: "number" }, `(${equation})`),
+      ),
+      element("p", { class: "sizes" }, `From ${sizes.join(from || " and ")}.`),
+      element("div", { class: "maps" }, ...ins, element("span", { class: "to", "aria-hidden": "true" }, "→"), output),
+      words,
+    );
+    const view = { root, result, maps, say };
+    return view;
+  }
+
+  function refresh() {
+    shown.forEach((view, k) => {
+      view.result = steps[now - 1].results[k];
+      const arrays = [...Object.values(view.result.inputs), view.result.array];
+      const together = view.result.summands && Math.max(...arrays.map(largest));
+      view.maps.forEach(([heat, label, name, caption], n) => {
+        heat.show(name === "through z" || name.startsWith("through") ? view.result.name : name, arrays[n], {
+          limit: together || undefined,
+          grey: label === "x" || label === "y",
+        });
+        caption.textContent = `${label}, norm ${short(norm(arrays[n]))}`;
+      });
+      view.say(view.maps.at(-1)[0].selected);
+    });
+    const found = new Map(
+      steps.slice(0, now).flatMap(({ results }) => results.map(({ name, array: a }) => [name, a])),
+    );
+    for (const name of Object.keys(graph.boxes)) {
+      const gradient = found.get(name.replace(".parameters", ".weight"));
+      const one = { total: 1, reconstruction: 1, kl: state.beta }[name];
+      if (one !== undefined) graph.write(name, [`G ${short(one)}`]);
+      else if (name.endsWith(".parameters")) graph.write(name, gradient ? ["norm", short(norm(gradient))] : []);
+      else if (gradient) graph.show(name, gradient);
+      else graph.write(name, []);
+      const text = gradient ? `gradient found, norm ${short(norm(gradient))}` : one ? `gradient ${short(one)}` : "no gradient yet";
+      graph.say(name, `${NODE_NAMES[name] ?? name.split(".")[0]}: ${name === "eps" ? "needs no gradient" : text}`);
+    }
+  }
+  stepping("#step", () => go(now - 1), () => go(now + 1), (end) => go(end ? steps.length : 0));
+  let first = true;
+  return function update() {
+    steps = backward_steps(state.vae);
+    if (first) go(0);
+    else refresh();
+    first = false;
+  };
+}
+
+// In words, which numbers an entry came from.
+function explained({ name, array: out, of }, i, image_shape) {
+  const { sum, terms } = of(i);
+  const start = `G ${name}[${place_text(name, out.shape, i, image_shape)}] = ${short(out[i])}`;
+  const number = (value) => (value < 0 ? `(${short(value)})` : short(value));
+  if (!sum) {
+    const factors = terms.map(([text, value]) => `${text} = ${number(value)}`);
+    return `${start}, the product of ${listed_text(factors)}.`;
+  }
+  if (terms.length === 1) return `${start}, which is ${terms[0][0]}: one image, so one term.`;
+  if (terms.length === 2) {
+    const [first, second] = terms.map(([text, value]) => `${short(value)} (${text})`);
+    return `${start}, the sum ${first} + ${second}.`;
+  }
+  const sorted = [...terms].sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
+  const top = sorted.slice(0, 3).map(([text, value]) => `${text} = ${short(value)}`);
+  const rest = sorted.slice(3).reduce((total, [, value]) => total + value, 0);
+  return `${start}, the sum of ${terms.length} products. The largest: ${listed_text(top)}. The others together: ${short(rest)}.`;
+}
+
+function listed_text(texts) {
+  return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
+}
