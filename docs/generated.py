@@ -16,9 +16,9 @@ DOCS = Path(__file__).resolve().parent
 PART = re.compile(r"^<!-- (\w+): ([^\n]*) -->\n(.*?)^<!-- end -->$", re.DOTALL | re.MULTILINE)
 
 
-def parts(page: str, kind: str) -> list[str]:
-    """What stands behind the colon, for every part of the page that is of this kind."""
-    return [what for found, what, _ in PART.findall(page) if found == kind]
+def parts(page: str, kind: str) -> dict[str, str]:
+    """The texts of all parts of this kind, by what stands behind the colon."""
+    return {what: text for found, what, text in PART.findall(page) if found == kind}
 
 
 def filled(page: str, kind: str, text_of: Callable[[str], str]) -> str:

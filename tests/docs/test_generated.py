@@ -27,9 +27,9 @@ def test_a_part_is_replaced_and_nothing_else():
 
 
 def test_parts_are_listed_by_kind():
-    assert parts(PAGE, "source") == ["one two"]
-    assert parts(PAGE, "output") == ["three"]
-    assert parts(PAGE, "generated") == []
+    assert parts(PAGE, "source") == {"one two": "old\n"}
+    assert parts(PAGE, "output") == {"three": "old\n"}
+    assert not parts(PAGE, "generated")
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)

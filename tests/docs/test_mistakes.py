@@ -4,24 +4,24 @@ import re
 
 import mistakes
 import numpy as np
-import pytest
+from generated import parts
 
 from reference_torch.proof.deliberate_errors import ERRORS
 
 PAGE = (mistakes.DOCS / "mistakes.md").read_text()
+PARTS = parts(PAGE, "generated")
 
 
 def test_the_page_shows_every_error_as_it_is_now():
     """If this fails: python docs/mistakes.py"""
     lines = "\n".join(mistakes.lines(error) for error in ERRORS)
-    assert mistakes.filled(PAGE, {"lines": lines}) == PAGE
+    assert PARTS["lines"] == lines + "\n"
     rows = re.findall(r"^\| (\d+) \| (.*?) \|", PAGE, re.MULTILINE)
     assert rows == [(str(n), error.name) for n, error in enumerate(ERRORS, 1)]
 
 
 def test_every_error_of_the_page_is_caught():
-    *_, table = PAGE.split("<!-- generated: table -->")
-    rows = table.split("<!-- end -->")[0].splitlines()[3:]
+    rows = PARTS["table"].splitlines()[2:]
     assert len(rows) == len(ERRORS)
     assert all(re.search(r"\| `.+` [\d.]+\s% \| \w[\w, ]+ \|$", row) for row in rows)
 
@@ -33,12 +33,8 @@ def test_exhibits_are_errors_with_a_picture():
         assert (mistakes.PICTURES / picture).exists()
 
 
-def test_a_part_is_replaced_and_nothing_else():
-    page = "a\n<!-- generated: x -->\nold\n<!-- end -->\n<!-- generated: y -->\n<!-- end -->\nb"
-    assert mistakes.filled(page, {"x": "new\\1"}) == page.replace("old", "new\\1")
-    assert mistakes.filled(page, {"y": "new"}).count("old") == 1
-    with pytest.raises(ValueError, match="0 places for z"):
-        mistakes.filled(page, {"z": ""})
+def test_the_page_has_a_place_for_every_part():
+    assert PARTS.keys() == {"settings", "summary", "table", "lines", *mistakes.EXHIBITS.values()}
 
 
 def test_whole_lines_are_shown_wrong_then_right():

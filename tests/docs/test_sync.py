@@ -5,8 +5,8 @@ import sync
 
 
 def test_a_function_a_method_and_a_paragraph_can_be_copied():
-    assert sync.code("docs/sync.py", "synced").startswith(
-        "def synced(page: str) -> str:\n\n    def"
+    assert sync.code("docs/sync.py", "block").startswith(
+        "def block(wanted: str) -> str:\n    function, _, text"
     )
     assert sync.code("numpyvae/flat.py", "FlatArrays.__len__").endswith("return len(self._views)")
     shown = sync.code("numpyvae/optim.py", "Adam.step", "for start in")
