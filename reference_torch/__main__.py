@@ -31,12 +31,15 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
+    return execute("python -m reference_torch", command_line, arguments)
+
+
+def command_line(prog: str) -> Parser:
     parser = Parser(
-        prog="python -m reference_torch",
-        description="numpyvae's model in PyTorch: proof, side-by-side training, CUDA, speed.",
+        prog, description="numpyvae's model in PyTorch: proof, side-by-side training, CUDA, speed."
     )
     add_commands(parser, COMMANDS)
-    return execute(parser, arguments)
+    return parser
 
 
 if __name__ == "__main__":

@@ -6,26 +6,25 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ..errors import InputError, LossNotFiniteError, one_line
 from .arguments import Parser
 
 
-def execute(parser: Parser, arguments: Sequence[str] | None) -> int:
-    """Calls the chosen command's ``run`` and returns the exit status.
+def execute(prog: str, parser: Callable[[str], Parser], arguments: Sequence[str] | None) -> int:
+    """Calls ``run`` of the command that ``parser(prog)`` finds; returns the exit status.
 
     0 is well done, 1 a training that broke down, 2 a user's mistake, 130 Ctrl-C, 141 an output
     that nobody reads any more. Without ``arguments`` those of the process are taken, and with them
     its streams, signals and warnings; a caller from Python keeps its own.
     """
-    alone = arguments is None
-    if alone:
-        _begin_process()
-    status, message, prog = 0, "", parser.prog
+    alone, status, message = arguments is None, 0, ""
     try:
-        given = vars(parser.parse_args(arguments))
+        if alone:
+            _begin_process()
+        given = vars(parser(prog).parse_args(arguments))
         run, prog = given.pop("run"), given.pop("prog")
         status = run(**given) or 0
         sys.stdout.flush()
@@ -49,11 +48,12 @@ def execute(parser: Parser, arguments: Sequence[str] | None) -> int:
 
 def _begin_process() -> None:
     """Gives closed streams a place to write to, all streams a way to write any text."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass  # else the next file, a checkpoint perhaps, would be taken for standard error
-    os.close(descriptor)
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    with suppress(OSError):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass  # else the next file, a checkpoint perhaps, would be taken for standard error
+        os.close(descriptor)
+        sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

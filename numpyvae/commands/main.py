@@ -26,10 +26,13 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
+    return execute("numpyvae", command_line, arguments)
+
+
+def command_line(prog: str) -> Parser:
     parser = Parser(
-        prog="numpyvae",
-        description="A variational autoencoder in NumPy, its backward pass derived by hand.",
+        prog, description="A variational autoencoder in NumPy, its backward pass derived by hand."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     add_commands(parser, COMMANDS)
-    return execute(parser, arguments)
+    return parser

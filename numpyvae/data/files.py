@@ -174,6 +174,7 @@ def _new_file(folder: Path) -> tuple[Path, IO[bytes]]:
 
 def _take(path: Path) -> IO[bytes]:
     """The file ``path``, locked, with who we are in it."""
+    patience = 100
     while True:
         stream = open(path, "a+b", opener=_without_following)  # noqa: SIM115  # stays open
         if _lock(stream) is not False:
@@ -181,8 +182,10 @@ def _take(path: Path) -> IO[bytes]:
         with stream:
             stream.seek(0)
             holder = stream.read(200).decode(errors="replace")
-            if os.fstat(stream.fileno()).st_nlink:  # else its holder has just ended
+            if os.fstat(stream.fileno()).st_nlink and (holder or not patience):
                 raise InputError(f"{path.parent} is in use by {holder or 'another process'}")
+        patience -= 1  # its holder has just ended, or has not yet said who it is
+        time.sleep(0.01)
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     stream.truncate(0)
     stream.write(f"process {os.getpid()} on {platform.node()}, since {now}".encode())

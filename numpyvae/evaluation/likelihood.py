@@ -49,10 +49,16 @@ class Elbo(NamedTuple):
 
 
 def encode(vae: VAE, images: Array) -> tuple[Array, Array]:
-    """q(z|x) of all images, uint8 or floats: mean and log-variance of z, each (N, z_dim)."""
+    """q(z|x) of all images, uint8 or floats: mean and log-variance of z, each (N, z_dim).
+
+    Raises:
+        InputError: they are not finite.
+    """
     found = [vae.encode(x) for x in minibatches(images, BATCH, vae.dtype)]
-    means, log_vars = zip(*found, strict=True)
-    return np.concatenate(means), np.concatenate(log_vars)
+    mean, log_var = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
+        raise InputError("the model is broken: the codes of these images are not finite")
+    return mean, log_var
 
 
 def log_normalizer(vae: VAE) -> float:

@@ -112,7 +112,6 @@ def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
     if not all(map(isfinite, val_averages.values())):
         raise LossNotFiniteError("the validation loss is not finite")
     row = {
-        "epoch": epoch,
         **{f"train_{name}": value for name, value in train_averages.items()},
         **{f"val_{name}": val_averages[name] for name in train_averages},
         "mean_of_means": val_averages["mean_of_means"],
@@ -120,7 +119,7 @@ def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
         "lr": run.adam.lr,
         "seconds": time.perf_counter() - start,
     }
-    return {column: float(row[column]) for column in COLUMNS}
+    return {"epoch": epoch, **{column: float(row[column]) for column in COLUMNS[1:]}}
 
 
 def learning_rate(config: Config, epoch: int) -> float:

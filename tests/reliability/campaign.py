@@ -1,0 +1,191 @@
+"""Kills, Ctrl-C, failing system calls and second writers, thrown at ``numpyvae train``.
+
+    python tests/reliability/campaign.py --kills 1000 --interrupts 1000 --faults 1000 --writers 100
+
+Each number is one of trials. Half of the signals come before a call of the operating system that
+touches files, the others at any time. After each trial the run is gone on with, and must end with
+every file as a run leaves it that nothing disturbs, byte for byte, and with no file more. The
+first broken promise ends the campaign.
+"""
+
+import argparse
+import errno
+import os
+import re
+import resource
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from processes import Ended, Process, at
+
+from numpyvae import Config, load_checkpoint, load_dataset, train
+
+TRAIN = (
+    *("train", "--dataset", "own.npz", "--hidden", "6", "5", "--z-dim", "2"),
+    *("--batch-size", "16", "--epochs", "3", "--out", "run"),
+)
+DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
+ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+ONE_LINE = r"numpyvae( \w+)?: .*\n"
+
+
+class Campaign:
+    """Trials in ``folder``, each of which returns what it was."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.run = folder, folder / "run"
+        self.rng = np.random.default_rng(seed)
+        images = np.random.default_rng(0).integers(0, 256, (60, 6, 5), np.uint8)
+        np.savez(folder / "own.npz", images=images)
+        data = load_dataset(folder / "own.npz")
+        config = Config(dataset=data.name, epochs=1, hidden=(6, 5), z_dim=2)
+        train(config, data, self.run)  # so that all that is imported late is here for the forks
+        self.calls: list[str] = []
+        with tempfile.TemporaryFile() as log:
+            start = time.perf_counter()
+            hook = lambda name: os.write(log.fileno(), f"{name}\n".encode())  # noqa: E731
+            ended = self.begin(hook).ended()
+            self.seconds = time.perf_counter() - start
+            log.seek(0)
+            self.calls = log.read().decode().split()
+        assert ended.status == 0, ended
+        self.whole = self.files()
+
+    def kill(self) -> str:
+        """A signal that ends the process without a word, or stops it for a while."""
+        number = [*DEADLY, signal.SIGSTOP][self.rng.integers(len(DEADLY) + 1)]
+        if number == signal.SIGSTOP:
+            process = self.begin()
+            self.send(process, number)
+            self.send(process, signal.SIGCONT)
+            ended, when = process.ended(), "for a while"
+        else:
+            ended, when = self.hit(number)
+        assert ended.status in (0, -number), ended
+        assert ended.err == "", ended
+        self.must_go_on(ended)
+        return f"{number.name} {when}"
+
+    def interrupt(self) -> str:
+        """Ctrl-C, pressed up to three times."""
+        ended, when = self.hit(signal.SIGINT, times=int(self.rng.integers(1, 4)))
+        if ended.status == 0:
+            assert ended.err == "", ended
+        else:
+            assert ended.status == 130, ended
+            assert re.fullmatch(r"numpyvae( train)?: interrupted.*\n", ended.err), ended
+            assert "go on with" not in ended.err or self.begun(), ended
+            assert not self.leftovers(), (ended, self.leftovers())
+        self.must_go_on(ended)
+        return f"SIGINT {when}"
+
+    def fault(self) -> str:
+        """A call that fails, or all from then on, as on a disk that is full or falls away."""
+        number = int(self.rng.integers(len(self.calls)))
+        code, again = ERRORS[self.rng.integers(len(ERRORS))], bool(self.rng.integers(2))
+
+        def fail() -> None:
+            raise OSError(code, os.strerror(code))
+
+        ended = self.begin(at(number, fail, again)).ended()
+        assert ended.status in (0, 2), ended
+        assert re.fullmatch(ONE_LINE if ended.status else "", ended.err), ended
+        self.must_go_on(ended)
+        return f"{errno.errorcode[code]} in {self.calls[number]}{' and after' * again}"
+
+    def writers(self) -> str:
+        """Two trainings on one folder, while others read from it and draw into it."""
+        resumed = bool(self.rng.integers(2))
+        if resumed:
+            self.hit(signal.SIGKILL, place=len(self.calls) // 2)
+        else:
+            self.clear()
+        more = ["--resume"] * resumed
+        processes = [Process(self.folder, *TRAIN, *more) for _ in range(2)]
+        while any(process.runs() for process in processes):
+            if self.begun():
+                load_checkpoint(self.run)
+                drawn = Process(self.folder, "sample", "run", "--n", "4").ended()
+                assert drawn == (0, "run/sample.png\n", ""), drawn
+        first, second = sorted(process.ended() for process in processes)
+        assert first.status == 0, (first, second)
+        refused = r"numpyvae train: run (is in use by process \d+ on |holds a run already).*\n"
+        assert re.fullmatch(refused if second.status else "", second.err), second
+        (self.run / "sample.png").unlink(missing_ok=True)
+        assert self.files() == self.whole, self.files().keys()
+        return f"{'resumed' if resumed else 'fresh'}, the second {'refused' * bool(second.status)}"
+
+    def hit(
+        self, number: signal.Signals, times: int = 1, place: int | None = None
+    ) -> tuple[Ended, str]:
+        """How a training ends that gets a signal at a call, and when: at ``place``, or anywhere."""
+        self.clear()
+        if place is None and self.rng.integers(2):
+            process = self.begin()
+            for _ in range(times):
+                self.send(process, number)
+            return process.ended(), "at any time"
+        place = int(self.rng.integers(len(self.calls))) if place is None else place
+        process = self.begin(at(place, lambda: os.kill(os.getpid(), number)))
+        return process.ended(), f"before {self.calls[place]}"
+
+    def must_go_on(self, ended: Ended) -> None:
+        """Nothing that was announced is lost, and the run can be finished."""
+        epochs = len(load_checkpoint(self.run).history) if self.begun() else 0
+        assert len(re.findall(r"^ +\d/3 ", ended.out, re.MULTILINE)) <= epochs, (ended, epochs)
+        again = Process(self.folder, *TRAIN, *["--resume"] * self.begun()).ended()
+        assert (again.status, again.err) == (0, ""), (ended, again)
+        different = {name for name, _ in self.files().items() ^ self.whole.items()}
+        assert not different, (ended, different)
+
+    def begin(self, hook=None) -> Process:
+        self.clear()
+        return Process(self.folder, *TRAIN, hook=hook)
+
+    def send(self, process: Process, number: signal.Signals) -> None:
+        time.sleep(self.rng.uniform(0, self.seconds / 2))
+        if process.runs():
+            os.kill(process.pid, number)
+
+    def clear(self) -> None:
+        shutil.rmtree(self.run, ignore_errors=True)
+
+    def begun(self) -> bool:
+        return (self.run / "checkpoint.npz").exists()
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in self.folder.rglob("*")
+            if path.is_file()
+        }
+
+    def leftovers(self) -> list[str]:
+        return [name for name in self.files() if Path(name).name.startswith(".")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    kinds = ("kill", "interrupt", "fault", "writers")
+    for kind in kinds:
+        parser.add_argument(f"--{kind.rstrip('s')}s", type=int, default=0, metavar="N", dest=kind)
+    parser.add_argument("--seed", type=int, default=0)
+    given = vars(parser.parse_args())
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with tempfile.TemporaryDirectory() as folder:
+        campaign = Campaign(Path(folder), given["seed"])
+        print(f"{len(campaign.calls)} calls and {campaign.seconds:.2f} s in an undisturbed run")
+        for kind in kinds:
+            seen = Counter(getattr(campaign, kind)() for _ in range(given[kind]))
+            if seen:
+                listed = "".join(f"\n    {n:5d} {what}" for what, n in sorted(seen.items()))
+                print(f"{seen.total()} x {kind}: every promise kept{listed}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
