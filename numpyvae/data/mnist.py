@@ -126,7 +126,7 @@ def _download_file(url: str, path: str, size: int) -> None:
     with (
         requests.get(url, stream=True, timeout=30) as response,
         open(path, "wb") as stream,
-        tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar,
+        tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar,
     ):
         response.raise_for_status()
         for chunk in response.iter_content(1 << 16):

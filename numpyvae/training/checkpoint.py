@@ -142,10 +142,10 @@ def _check_random_state(state: Mapping[str, Any]) -> None:
     for another.
     """
     bits = {"state": 128, "inc": 128, "has_uint32": 1, "uinteger": 32}
-    numbers = {**state, **state["state"]}
+    numbers = {**state, **state.get("state", {})}
     if (
         state["bit_generator"] != "PCG64"
         or any(type(numbers[k]) is not int or not 0 <= numbers[k] < 1 << bits[k] for k in bits)
         or numbers["inc"] % 2 == 0
     ):
-        raise InputError("its random state is none that its generator can reach")
+        raise ValueError("its random state is none that its generator can reach")

@@ -1,5 +1,7 @@
 """What all commands promise."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,11 @@ def test_help_says_what_a_command_does(numpyvae, command):
         ("train --importance-samples 5 --beta 2", "needs beta 1, got 2.0"),
         ("train --bound tight", "--bound: invalid choice: 'tight'"),
         ("train --autoencoder --beta 2", "--autoencoder means beta 0"),
-        ("train --z-dim 999999999999", "not enough memory"),
+        ("train --hidden 1000000 1000000", "not enough memory"),
+        ("train --z-dim 1000000000000000000", "z_dim must be a whole number from 1 to 1000000"),
+        (f"train --lr 1{400 * '0'}", "lr must be"),
+        ("train --epochs 9999999", "epochs must be"),
+        ("train --dataset wide.npy", "9000010 x 20 pixels"),
         ("train --out own.npz", "cannot make the folder"),
         ("train --out own.npz/run", "cannot make the folder"),
         ("train --dataset own.npz --out run", "holds a run already"),
@@ -51,6 +57,13 @@ def test_help_says_what_a_command_does(numpyvae, command):
         ("sample run --n 0", "--n must be"),
         ("sample run --seed -1", "--seed must be"),
         ("sample run --out own.npz/x.png", "own.npz"),
+        ("sample run --out .", "cannot write .: only a regular file"),
+        ("sample run --out /", "cannot write /: only a regular file"),
+        ("sample run --out ''", "cannot write .: only a regular file"),
+        ("sample run --out pipe", "cannot write pipe: only a regular file"),
+        ("sample pipe", "cannot read pipe, damaged or of another kind: it is not a regular file"),
+        ("train --dataset pipe.npz", "it is not a regular file"),
+        ("train --out pipe", "cannot make the folder pipe"),
         ("reconstruct run --dataset digits", "images of (6, 5), digits has (28, 28)"),
         ("evaluate none.npz", "none.npz"),
         ("evaluate run --importance-samples 0", "importance samples must be at least 1, got 0"),
@@ -93,6 +106,9 @@ def trained_folder(own_images, tmp_path_factory):
     (folder / "empty").mkdir()
     (folder / "broken.npz").write_bytes((folder / "own.npz").read_bytes()[:-30])
     np.save(folder / "nan.npy", np.full((4, 9), np.nan))
+    np.save(folder / "wide.npy", np.zeros((3, 900_000), np.uint8))
+    for name in ("pipe", "pipe.npz"):
+        os.mkfifo(folder / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         tiny = "--dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 16 --epochs 1 --out run"

@@ -13,6 +13,7 @@ from PIL import Image
 from numpyvae.errors import InputError
 from numpyvae.figures import images as images_room
 from numpyvae.figures.images import (
+    check_grid,
     evolution,
     image_grid,
     image_panels,
@@ -129,7 +130,9 @@ def test_other_files_are_no_grid(tmp_path):
         read_image_grid(path, (28, 28))
     for shape in ((1, 1), (85, 86), (86, 85), (86, 86, 3)):
         Image.fromarray(np.zeros(shape, np.uint8)).save(path)
-        with pytest.raises(InputError, match=r"grid.png is not a grid of images of 28 x 28"):
+        with pytest.raises(
+            InputError, match=r"grid.png, .*: it is not a grid of images of 28 x 28"
+        ):
             read_image_grid(path, (28, 28))
     image_grid(random_images(1), (28, 28), path)
     good = path.read_bytes()
@@ -199,13 +202,45 @@ def test_evolution_leaves_out_missing_epochs_and_labels_the_others(tmp_path, mon
     np.testing.assert_array_equal(rows[2][1], images[12][:8])
 
 
-def test_evolution_needs_a_grid_and_a_whole_one(tmp_path):
-    with pytest.raises(InputError, match="no sample grid"):
-        evolution({1: tmp_path / "none.png"}, (28, 28), tmp_path / "evolution.png")
+def test_evolution_leaves_out_damaged_grids_and_without_any_draws_nothing(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(images_room, "image_rows", lambda blocks, *_: drawn.extend(blocks))
     (tmp_path / "bad.png").write_bytes(b"bad")
-    with pytest.raises(InputError, match=r"bad\.png"):
-        evolution({1: tmp_path / "bad.png"}, (28, 28), tmp_path / "evolution.png")
-    assert not (tmp_path / "evolution.png").exists()
+    missing = {1: tmp_path / "bad.png", 2: tmp_path / "none.png"}
+    evolution(missing, (28, 28), tmp_path / "evolution.png")
+    assert not drawn
+    _, paths = grids(tmp_path, [3])
+    evolution({**missing, **paths}, (28, 28), tmp_path / "evolution.png")
+    assert [label for label, _ in drawn[0][1]] == ["epoch 3"]
+
+
+def test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path, traced):
+    """PNG squeezes black pixels a thousandfold."""
+    path = tmp_path / "grid.png"
+    for size, mode in (((1 + 85 * 130, 1 + 85 * 130), "L"), ((1 + 85 * 9, 1 + 85 * 9), "RGB")):
+        Image.new(mode, size).save(path)
+        with traced() as peak, pytest.raises(InputError, match=r"grid\.png"):
+            read_image_grid(path, (28, 28))
+        assert peak() < 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("n", "image_shape", "fits"),
+    [
+        (5_000, (28, 28), True),
+        (10_000, (28, 28), False),
+        (64, (1100, 1100), True),
+        (64, (1700, 1700), False),
+        (1, (1, 64_999), True),
+        (1, (1, 65_000), False),
+    ],
+)
+def test_pictures_have_a_largest_size(n, image_shape, fits):
+    if fits:
+        check_grid(n, image_shape)
+    else:
+        with pytest.raises(InputError, match="80,000,000 in all and 65,000 on a side"):
+            check_grid(n, image_shape)
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=600, unique=True).map(sorted))

@@ -13,3 +13,22 @@ def test_drawing_does_without_pyplot_and_its_global_state(tmp_path):
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_matplotlibrc_changes_nothing(tmp_path):
+    """With ``text.usetex`` a picture would need LaTeX."""
+    code = (
+        "import sys, numpy as np\n"
+        "from numpyvae.figures.images import reconstructions\n"
+        "images = np.zeros((2, 4))\n"
+        "reconstructions(images, images, images, (2, 2), sys.argv[1])\n"
+    )
+    for name, settings in (("plain", ""), ("changed", "text.usetex: True\nlines.linewidth: 9\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "matplotlibrc").write_text(settings)
+        command = [sys.executable, "-c", code, "picture.png"]
+        subprocess.run(command, cwd=tmp_path / name, check=True)
+    plain, changed = (
+        (tmp_path / name / "picture.png").read_bytes() for name in ("plain", "changed")
+    )
+    assert changed == plain

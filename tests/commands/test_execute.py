@@ -1,0 +1,98 @@
+"""How a command begins and ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from numpyvae import InputError, LossNotFiniteError, load_checkpoint
+from numpyvae.commands.arguments import Parser
+from numpyvae.commands.execute import execute
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (None, 0, ""),
+        (InputError("the file is bad"), 2, "p: the file is bad\n"),
+        (PermissionError(13, "Permission denied"), 2, "p: [Errno 13] Permission denied\n"),
+        (MemoryError(), 2, "p: not enough memory for models or images this large\n"),
+        (LossNotFiniteError("the loss is nan"), 1, "p: the loss is nan\n"),
+        (KeyboardInterrupt(), 130, "p: interrupted\n"),
+        (KeyboardInterrupt("go on so"), 130, "p: go on so\n"),
+        (BrokenPipeError(), 141, ""),
+        (OSError("\x1b[2J\n" + 5_000_000 * "x" + "end"), 2, f"p: \\x1b[2J\\n{491 * 'x'}"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_every_end_has_its_status_and_one_line(capsys, error, status, message):
+    def run():
+        if error is not None:
+            raise error
+
+    assert execute("p", parser_of(run), []) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+    assert err.count("\n") == bool(message)
+    assert len(err) < 1100
+
+
+def test_ctrl_c_is_met_from_the_first_line_on(capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    assert execute("p", interrupted, []) == 130
+    assert capsys.readouterr() == ("", "p: interrupted\n")
+
+
+def test_other_errors_are_bugs_and_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        execute("p", parser_of(lambda: 1 / 0), [])
+
+
+def parser_of(run):
+    def parser(prog):
+        parser = Parser()
+        parser.set_defaults(run=run, prog=prog)
+        return parser
+
+    return parser
+
+
+# In a process of its own
+
+
+def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What ``line`` does in a shell, where NUMPYVAE is the command."""
+    settings = {**os.environ, **environment, "NUMPYVAE": f"{sys.executable} -m numpyvae"}
+    return subprocess.run(
+        line, shell=True, env=settings, capture_output=True, text=True, errors="surrogateescape"
+    )
+
+
+TRAIN = "$NUMPYVAE train --dataset own.npz --hidden 6 5 --z-dim 2 --epochs 2 --out run"
+
+
+def test_without_standard_output_and_error_training_goes_on(own_folder):
+    done = shell(f"{TRAIN} >&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(load_checkpoint("run").history) == 2
+
+
+def test_an_output_that_nobody_reads_ends_the_command_without_a_word(own_folder):
+    done = shell(f"({TRAIN}; echo $? >status) | true")
+    assert done.stderr == ""
+    assert (own_folder / "status").read_text() == "141\n"
+
+
+def test_any_terminal_can_show_any_text(own_folder):
+    shell(f"{TRAIN} --epochs 1")
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = shell("$NUMPYVAE evaluate run --n 6 --importance-samples 2", **ascii_only)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"\xb1" in done.stdout  # ±
+    done = shell("$NUMPYVAE sample run --n 4 --out $(printf 'gr\\374n.png')", **ascii_only)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "gr\\udcfcn.png\n", "")
+    assert os.path.exists(b"gr\xfcn.png")

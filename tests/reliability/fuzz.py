@@ -1,0 +1,181 @@
+"""Damaged and hostile files of every kind that is read: each is refused in one line, or is usable.
+
+    python tests/reliability/fuzz.py --files 100000
+
+So many files are made of whole ones, by Hypothesis: bytes changed, cut out and repeated, in the
+file or, with right checksums around it, in one of its parts; numbers of a checkpoint's header
+replaced by absurd ones. Reading one may take 64 MiB and 5 s. The first broken promise is shown.
+"""
+
+import argparse
+import gzip
+import io
+import json
+import os
+import tempfile
+import time
+import tracemalloc
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from numpyvae import Config, InputError, Run, load_checkpoint, load_dataset, save_checkpoint
+from numpyvae.commands.pictures import draw_samples
+from numpyvae.data.mnist import _read_idx
+from numpyvae.errors import LONGEST
+from numpyvae.figures.images import image_grid, read_image_grid
+from numpyvae.training.run import COLUMNS
+
+MOST_MEMORY, MOST_SECONDS = 64 << 20, 5
+ABSURD = (
+    *(-1, 0, 1, 2**31, 2**63, 2**64, 10**30, 10**400, 0.5, 1e308, -0.0, float("inf"), float("nan")),
+    *(True, None, "", "x" * 5000, "\x1b[2J\n", "a\0b.npy", "/", "digits", [], {}, [[[]]]),
+)
+
+
+def checkpoint_is_usable(path: Path) -> None:
+    """Loads it, and draws from it."""
+    run = load_checkpoint(path)
+    draw_samples(run, None, 4, 0, path.with_name("samples.png"))  # type: ignore[arg-type]
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "checkpoint.npz": checkpoint_is_usable,
+    "own.npy": load_dataset,
+    "own.npz": load_dataset,
+    "images-idx3": lambda path: _read_idx(path, (28, 28)),
+    "images-idx3.gz": lambda path: _read_idx(path, (28, 28)),
+    "grid.png": lambda path: read_image_grid(path, (3, 2)),
+}
+
+
+def whole_files() -> dict[str, bytes]:
+    """A small whole file of every kind, by name."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run = Run.start(Config(z_dim=1, hidden=(2, 2)), (2, 2))
+        run.history = [dict.fromkeys(COLUMNS, 1.0)]
+        save_checkpoint(folder / "checkpoint.npz", run)
+        np.save(folder / "own.npy", rng.random((6, 3, 2), np.float32))
+        images = rng.integers(0, 256, (6, 3, 2), np.uint8)
+        np.savez_compressed(folder / "own.npz", images=images, labels=np.arange(6))
+        idx = np.array([0x803, 2, 28, 28], ">u4").tobytes() + bytes(2 * 28 * 28)
+        (folder / "images-idx3").write_bytes(idx)
+        (folder / "images-idx3.gz").write_bytes(gzip.compress(idx))
+        image_grid(rng.random((9, 6)), (3, 2), folder / "grid.png")
+        return {kind: (folder / kind).read_bytes() for kind in READERS}
+
+
+WHOLE = whole_files()
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """Bytes with a few changes: one set, some left out, repeated, or put in, or the end missing."""
+    content = bytearray(whole)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, min(100, len(content))) | st.integers(0, len(content)))
+        end = place + draw(st.integers(0, 40))
+        match draw(st.sampled_from(["set", "leave out", "repeat", "put in", "cut"])):
+            case "set":
+                content[place : place + 1] = bytes([draw(st.integers(0, 255))])
+            case "leave out":
+                del content[place:end]
+            case "repeat":
+                content[place:place] = content[place:end]
+            case "put in":
+                content[place:place] = draw(st.binary(max_size=8))
+            case "cut":
+                del content[place:]
+    return bytes(content)
+
+
+@st.composite
+def archive(draw: st.DrawFn, whole: bytes) -> bytes:
+    """A zip file with one member damaged, or a value in its header of JSON, and right checksums."""
+    with zipfile.ZipFile(io.BytesIO(whole)) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    name = draw(st.sampled_from(sorted(members)))
+    if name == "header.npy":
+        header = json.loads(str(np.load(io.BytesIO(members[name]))))
+        place = draw(st.sampled_from([header, header["config"], header["rng"], *[header] * 2]))
+        place = draw(st.sampled_from([place, header["rng"]["state"], header["config"]]))
+        place[draw(st.sampled_from(sorted(place)))] = draw(st.sampled_from(ABSURD))
+        stream = io.BytesIO()
+        np.save(stream, np.array(json.dumps(header)))
+        members[name] = stream.getvalue()
+    else:
+        members[name] = draw(damaged(members[name]))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", draw(st.sampled_from([0, 8]))) as target:
+        for member, content in members.items():
+            target.writestr(member, content)
+    return stream.getvalue()
+
+
+@st.composite
+def hostile(draw: st.DrawFn) -> tuple[str, bytes]:
+    kind = draw(st.sampled_from(sorted(READERS)))
+    whole = WHOLE[kind]
+    if kind.endswith(".npz") and draw(st.integers(0, 3)):
+        return kind, draw(archive(whole))
+    if kind.endswith(".gz") and draw(st.booleans()):
+        return kind, gzip.compress(draw(damaged(gzip.decompress(whole))))
+    return kind, draw(damaged(whole))
+
+
+def outcome(folder: Path, kind: str, content: bytes) -> str:
+    """Reads the file; says whether it was refused or usable, and raises if a promise was broken."""
+    path = folder / kind
+    path.write_bytes(content)
+    start = time.perf_counter()
+    tracemalloc.start()
+    try:
+        with warnings.catch_warnings(action="error"), np.errstate(all="ignore"):
+            READERS[kind](path)
+        found, message = "usable", ""
+    except InputError as error:
+        found, message = "refused", str(error)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert message.isprintable(), message
+    assert len(message) < 2 * LONGEST, message
+    assert peak < MOST_MEMORY, f"{peak} bytes of memory"
+    assert time.perf_counter() - start < MOST_SECONDS
+    return f"{kind} {found}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=1000)
+    files = parser.parse_args().files
+    seen: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as name:
+
+        @settings(
+            max_examples=files,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(hostile())
+        def every_promise_is_kept(file: tuple[str, bytes]) -> None:
+            seen[outcome(Path(name), *file)] += 1
+
+        every_promise_is_kept()
+    print(f"{seen.total()} files: every promise kept")
+    for what, count in sorted(seen.items()):
+        print(f"    {count:6d} {what}")
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    main()
