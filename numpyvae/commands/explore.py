@@ -4,10 +4,9 @@ import argparse
 from pathlib import Path
 
 from ..data.files import write_text
-from ..data.loading import load_dataset
 from ..explore.page import page
 from ..training.checkpoint import load_checkpoint
-from .arguments import add_checkpoint_argument, add_data_arguments, check_fit, picture_path
+from .arguments import add_checkpoint_argument, add_data_arguments, load_data, picture_path
 
 HELP = "the network and its backward pass alive in the browser, as one HTML file"
 DESCRIPTION = """\
@@ -27,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(checkpoint: Path, dataset: str | None, data_dir: str | None, out: Path | None) -> None:
     run = load_checkpoint(checkpoint)
-    data = load_dataset(dataset or run.config.dataset, data_dir)
-    check_fit(run, checkpoint, data)
+    data = load_data(run, dataset, data_dir)
     path = picture_path(out, checkpoint, PAGE)
     write_text(path, page(run, data))
     print(path)

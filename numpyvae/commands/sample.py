@@ -47,11 +47,14 @@ def run(
     seed: int,
     out: Path | None,
 ) -> None:
+    from ..figures.images import check_grid
+
     check_number(n, MOST_IMAGES)
     check_seed(seed)
     if label is None and (dataset or data_dir):
         raise InputError("--dataset and --data-dir say where labels are: they need --label")
     run, rng = load_checkpoint(checkpoint), Stream.NEW_IMAGES.generator(seed)
+    check_grid(n, run.image_shape)  # before so many are decoded
     if label is None:
         images = run.vae.sample(n, rng)
     else:

@@ -1,4 +1,4 @@
-"""The page's mathematics in JavaScript gives numpyvae's numbers, and its mistakes are the book's."""
+"""The page's mathematics in JavaScript gives numpyvae's numbers, its mistakes the book's."""
 
 import numpy as np
 import pytest
