@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command_line(prog: str) -> Parser:
     parser = Parser(
-        prog, description="numpyvae's model in PyTorch: proof, side-by-side training, CUDA, speed."
+        prog=prog,
+        description="numpyvae's model in PyTorch: proof, side-by-side training, CUDA, speed.",
     )
     add_commands(parser, COMMANDS)
     return parser

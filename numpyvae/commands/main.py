@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command_line(prog: str) -> Parser:
     parser = Parser(
-        prog, description="A variational autoencoder in NumPy, its backward pass derived by hand."
+        prog=prog,
+        description="A variational autoencoder in NumPy, its backward pass derived by hand.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     add_commands(parser, COMMANDS)

@@ -243,7 +243,7 @@ def test_no_file_stays_open(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK | os.X_OK)
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK | os.X_OK)
     with pytest.raises(InputError, match=f"cannot write into the folder {tmp_path}"):
         make_folder(tmp_path)
 
