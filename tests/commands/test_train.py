@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -87,9 +88,10 @@ TINY = "--dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 16"
 
 
 def start(*arguments: str, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
-    """A run in a process of its own."""
-    command = [sys.executable, "-m", "numpyvae", "train", *TINY.split()]
-    return subprocess.Popen([*command, *arguments], stdout=stdout, stderr=stderr, text=True)
+    """A run in a process of its own, that Ctrl-C can reach even from tests in the background."""
+    command = [sys.executable, "-m", "numpyvae", "train", *TINY.split(), *arguments]
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=stdout, stderr=stderr, text=True, preexec_fn=listen)
 
 
 def wait_for_epochs(process: subprocess.Popen[str], epochs: int) -> None:
