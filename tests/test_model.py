@@ -385,4 +385,4 @@ def test_a_refused_batch_leaves_the_last_forward_in_place():
 
 
 def test_a_model_says_what_it_is():
-    assert repr(make("bce")) == "<VAE 6-5-4-3, bce, float64, 170 parameters>"
+    assert repr(make("bce")) == "<VAE 6-5-4-3, bce, float64, 166 parameters>"
