@@ -95,8 +95,7 @@ def start(*arguments: str, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
 
 
 def wait_for_epochs(process: subprocess.Popen[str], epochs: int) -> None:
-    for _ in range(epochs + 1):  # and the header
-        process.stdout.readline()
+    assert any(re.match(rf" *{epochs}/", line) for line in process.stdout)
 
 
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(own_folder):
