@@ -13,7 +13,7 @@ import pytest
 import sync
 from generated import filled
 
-from numpyvae.commands import arguments
+from numpyvae.commands import execute
 from reference_torch import __main__ as reference_torch
 
 ROOT = Path(__file__).parents[2]
@@ -69,12 +69,12 @@ def test_examples_run(page, tmp_path, monkeypatch):
 
 @each_page
 def test_commands_are_understood(page, monkeypatch):
-    def parse_only(parser, given):
-        parser.parse_args(given)
+    def parse_only(prog, parser, given):
+        parser(prog).parse_args(given)
         return 0
 
     for module in list(sys.modules.values()):
-        if getattr(module, "execute", None) is arguments.execute:
+        if getattr(module, "execute", None) is execute.execute:
             monkeypatch.setattr(module, "execute", parse_only)
     lines = [line for _, text, _ in blocks(page, "sh") for line in text.splitlines()]
     in_console = [line for _, text, _ in blocks(page, "console") for line in text.splitlines()]
