@@ -10,9 +10,9 @@ SMALL = "--hidden 4 4 --z-dim 2 --batch-size 500"
 
 def test_the_middle_of_a_long_training_is_left_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    printed = make_pictures.output(f"numpyvae train --epochs 7 {SMALL}")
-    assert re.findall(r"^ +(\d/7|\.\.\.)", printed, re.MULTILINE) == [
-        *("1/7", "2/7", "3/7", "...", "6/7", "7/7")
+    printed = make_pictures.output(f"numpyvae train --epochs 6 {SMALL}")
+    assert re.findall(r"^ +(\d/6|\.\.\.)", printed, re.MULTILINE) == [
+        *("1/6", "2/6", "3/6", "...", "5/6", "6/6")
     ]
 
 
