@@ -1,5 +1,7 @@
 """What commands print, as the pages show it."""
 
+import re
+
 import make_pictures
 import pytest
 
@@ -8,10 +10,10 @@ SMALL = "--hidden 4 4 --z-dim 2 --batch-size 500"
 
 def test_the_middle_of_a_long_training_is_left_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines = make_pictures.output(f"numpyvae train --epochs 7 {SMALL}").splitlines()
-    epochs = [line.split()[0] for line in lines]
-    assert epochs[1:7] == ["1/7", "2/7", "3/7", "...", "6/7", "7/7"]
-    assert lines[-1].startswith("evolution.png")
+    printed = make_pictures.output(f"numpyvae train --epochs 6 {SMALL}")
+    assert re.findall(r"^ +(\d/6|\.\.\.)", printed, re.MULTILINE) == [
+        *("1/6", "2/6", "3/6", "...", "5/6", "6/6")
+    ]
 
 
 def test_a_command_that_fails_stops_everything(tmp_path, monkeypatch):
