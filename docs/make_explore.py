@@ -27,6 +27,7 @@ DOCS = Path(__file__).parent
 PAGE = DOCS / "network.html"
 SETTINGS = "--hidden 48 48 --z-dim 2 --beta 0.3 --batch-size 32 --epochs 150 --lr-schedule cosine"
 EQUATION = re.compile(r"```math\n([^`]*?) *\\tag\{(\w+)\}\n```")
+ON_PAPER = re.compile(r"^## One image, one unit, on paper\n(.*?)^## ", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"\$([^$]+)\$|`([^`]+)`|([^$`]+)")
 
 
@@ -52,10 +53,9 @@ def book() -> dict[str, Any]:
         for page, text in pages.items()
         for formula, tag in EQUATION.findall(text)
     }
-    [paper] = [text for text in pages.values() if "\n## A whole network on paper\n" in text]
     return {
         "equations": equations,
-        "paper": network_on_paper(paper.split("\n## A whole network on paper\n")[1]),
+        "paper": network_on_paper(ON_PAPER.search(pages[DOCS / "backward.md"])[1]),
         "mistakes": [mistake(error) for error in ERRORS],
     }
 
