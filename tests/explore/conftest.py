@@ -71,7 +71,21 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def open_page(browser, tmp_path_factory, digits):
+def wait():
+    """Waits until a condition in JavaScript is true. (The page's policy forbids Playwright's way.)"""
+
+    def wait(opened, condition: str) -> None:
+        for _ in range(400):
+            if opened.evaluate(condition):
+                return
+            opened.wait_for_timeout(50)
+        raise TimeoutError(condition)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def open_page(browser, tmp_path_factory, digits, wait):
     """Opens the page of a run from disk and waits until it lives. An error on the page fails."""
 
     def open_page(run: Run, data: Dataset = digits, width: int = 1200, **options):
@@ -86,7 +100,7 @@ def open_page(browser, tmp_path_factory, digits):
         opened.on("request", lambda request: opened.asked.append(request.url))
         opened.goto(path.as_uri())
         if options.get("java_script_enabled", True):
-            opened.wait_for_function("document.documentElement.dataset.ready")
+            wait(opened, "document.documentElement.dataset.ready === 'yes'")
         return opened
 
     return open_page

@@ -172,7 +172,7 @@ def test_where_two_paths_meet_both_summands_are_shown(live):
 
 
 @pytest.mark.parametrize("name", ["z", "x", "a1", "h4", "encoder2.weight", "decoder3.bias"])
-def test_nudge_it(live, name):
+def test_nudge_it(live, wait, name):
     show(live, "nudge")
     live.select_option("#nudge select", name)
     frame(live)
@@ -186,10 +186,10 @@ def test_nudge_it(live, name):
     assert change == pytest.approx(after - before, rel=1e-3)
     assert change == pytest.approx(promised, rel=0.05, abs=1e-6)
     assert abs(difference) <= max(0.05 * abs(change), 1e-6)
-    live.wait_for_function("document.querySelector('#nudge .error').ariaLabel?.includes('rounding')")
+    wait(live, "document.querySelector('#nudge .error').ariaLabel.includes('rounding')")
 
 
-def test_train_some_steps_and_go_back(live):
+def test_train_some_steps_and_go_back(live, wait):
     show(live, "train")
     live.click("#train .random")
     frame(live)
@@ -199,7 +199,7 @@ def test_train_some_steps_and_go_back(live):
     assert text.startswith("1 steps, loss per image ")
     first = float(text.split(",")[1].split()[-1])
     live.click("#train .go")
-    live.wait_for_function("parseInt(document.querySelector('#train .status').textContent) > 40")
+    wait(live, "parseInt(document.querySelector('#train .status').textContent) > 40")
     live.click("#train .go")
     frame(live)
     stopped = live.inner_text("#train .status")
@@ -215,14 +215,14 @@ def test_train_some_steps_and_go_back(live):
     assert live.evaluate("state.beta") == 5
 
 
-def test_plant_a_mistake(live):
+def test_plant_a_mistake(live, wait):
     show(live, "mistake")
     live.evaluate("state.settings.beta = 0.7; state.changed()")
     options = live.locator("#mistake option").all_inner_texts()
     assert [option.split(". ", 1)[1].split(" (needs")[0] for option in options] == [
         error.name for error in ERRORS
     ]
-    for number, error in enumerate(ERRORS):
+    for number, error in list(enumerate(ERRORS))[::4]:  # V8 sees all of them in the other tests
         if error.reconstruction == "mse":
             live.select_option("#mistake select", str(number))
             frame(live)
@@ -231,7 +231,7 @@ def test_plant_a_mistake(live):
     live.select_option("#mistake select", "5")
     assert "np.random.standard_normal" in live.inner_text("#mistake .lines")
     live.click("#mistake .go")
-    live.wait_for_function("parseInt(document.querySelector('#mistake .status').textContent) > 10")
+    wait(live, "parseInt(document.querySelector('#mistake .status').textContent) > 10")
     live.click("#mistake .go")
     live.click("#mistake .again")
     frame(live)
@@ -273,23 +273,22 @@ def test_one_latent_unit_and_images_of_another_size_without_labels(open_page, ma
 
 
 def test_everything_can_be_reached_and_done_by_keyboard(live):
-    live.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
-    reached = set()
-    for _ in range(250):
-        live.keyboard.press("Tab")
-        reached.add(live.evaluate("""() => {
-            const all = [...document.querySelectorAll("a, button, input, select, canvas, pre")];
-            return all.indexOf(document.activeElement);
-        }"""))  # fmt: skip
-    wanted = live.evaluate("""() => {
-        const all = [...document.querySelectorAll("a, button, input, select, canvas, pre")];
-        return all.flatMap((e, i) => (e.matches("canvas:not([tabindex]), :disabled") ? [] : [i]));
+    unreachable, nameless = live.evaluate("""() => {
+        const all = [...document.querySelectorAll("a, button, input, select, pre, canvas")];
+        const acts = (e) => !e.matches("canvas:not([role=application])");
+        const named = (e) => e.ariaLabel || e.innerText?.trim() || e.labels?.length || e.ariaHidden;
+        return [all.filter((e) => acts(e) && e.tabIndex !== 0), all.filter((e) => !named(e))].map(
+            (found) => found.map((e) => e.outerHTML.slice(0, 200)));
     }""")
-    assert set(wanted) <= reached
-    named = live.evaluate("""() => [...document.querySelectorAll("button, canvas, select, input")]
-        .filter((e) => !e.ariaLabel && !e.innerText?.trim() && !e.labels?.length)
-        .filter((e) => e.ariaHidden !== "true").length""")
-    assert named == 0
+    assert unreachable == []
+    assert nameless == []
+    live.focus("#look .clear")
+    for expected in ("thumb", "thumb"):
+        live.keyboard.press("Tab")
+        assert live.evaluate("document.activeElement.className") == expected
+    live.keyboard.press("Enter")
+    frame(live)
+    assert "a 1" in live.inner_text("#look .picker")
     show(live, "look")
     live.click("#look .clear")
     live.focus("#look .pad canvas")

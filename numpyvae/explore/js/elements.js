@@ -17,7 +17,7 @@ function element(tag, attributes = {}, ...children) {
 // A slider with its name and its value as text. `scale` turns the slider's whole numbers into
 // values; `changed` is given the value.
 function slider(label, { min, max, start, scale = (n) => n, text = short, changed }) {
-  const shown = element("output");
+  const shown = element("b");
   const say = () => (shown.textContent = text(scale(Number(input.value))));
   const input = element("input", {
     type: "range",
