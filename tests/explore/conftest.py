@@ -12,7 +12,9 @@ from numpyvae import Config, Dataset, Run, load_dataset
 from numpyvae.explore.page import MATHEMATICS, page, source
 
 CALLS = Path(__file__).with_name("calls.js")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
 
 
 class Mathematics:

@@ -180,9 +180,7 @@ def test_nudge_it(live, wait, name):
     live.keyboard.press("ArrowRight")
     frame(live)
     rows = live.locator("#nudge .numbers td").all_inner_texts()
-    before, after, change, promised, difference = (
-        float(row.replace("−", "-")) for row in rows
-    )
+    before, after, change, promised, difference = (float(row.replace("−", "-")) for row in rows)
     assert change == pytest.approx(after - before, rel=1e-3)
     assert change == pytest.approx(promised, rel=0.05, abs=1e-6)
     assert abs(difference) <= max(0.05 * abs(change), 1e-6)
@@ -206,7 +204,9 @@ def test_train_some_steps_and_go_back(live, wait):
     assert float(stopped.split(",")[1].split()[-1]) < 0.7 * first
     live.wait_for_timeout(100)
     assert live.inner_text("#train .status") == stopped
-    assert not (numbers(live, "state.vae.parameters.flat") == numbers(live, "state.data.weights")).all()
+    assert not (
+        numbers(live, "state.vae.parameters.flat") == numbers(live, "state.data.weights")
+    ).all()
     live.click("#train .trained")
     frame(live)
     assert (numbers(live, "state.vae.parameters.flat") == numbers(live, "state.data.weights")).all()
@@ -348,7 +348,7 @@ def test_without_javascript_a_sentence_says_so(open_page, run):
     opened.close()
 
 
-MARKUP = '</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'&<!--'
+MARKUP = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&<!--"
 
 
 def test_names_full_of_markup_stay_names(open_page, make_run, digits):

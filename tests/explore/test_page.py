@@ -31,7 +31,9 @@ def test_what_the_page_takes_from_the_book_is_up_to_date(make_explore):
     formulas = kept.pop("mathml")
     assert kept == fresh, UP_TO_DATE
     assert sorted(formulas) == sorted(make_explore.formulas(fresh)), UP_TO_DATE
-    math_core = pytest.importorskip("math_core", reason="formulas are converted by an extra of docs")
+    math_core = pytest.importorskip(
+        "math_core", reason="formulas are converted by an extra of docs"
+    )
     convert = math_core.LatexToMathML().convert_with_local_state
     assert formulas == {text: convert(text, displaystyle=True) for text in formulas}, UP_TO_DATE
 

@@ -12,8 +12,8 @@ class State {
     this.patience = 150;
     this.version = 0;
     this.sections = [];
-    this.number = 0;
-    this.x = floats(data.test_images, [0]);
+    this.number = Math.max(0, run.test_labels?.indexOf(0) ?? 0);
+    this.x = floats(data.test_images, [this.number]);
     this.encode_all();
     this.run();
   }

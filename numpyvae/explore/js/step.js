@@ -102,7 +102,11 @@ function step_section(state) {
       const gradient = found.get(name.replace(".parameters", ".weight"));
       const one = { total: 1, reconstruction: 1, kl: state.beta }[name];
       if (one !== undefined) graph.write(name, [`G ${short(one)}`]);
-      else if (name.endsWith(".parameters")) graph.write(name, gradient ? ["norm", short(norm(gradient))] : []);
+      else if (name.endsWith(".parameters")) {
+        const narrow = ["mean.parameters", "log_var.parameters"].includes(name);
+        const lines = gradient ? ["norm", short(norm(gradient))] : [];
+        graph.write(name, narrow ? lines : [lines.join(" ")]);
+      };
       else if (gradient) graph.show(name, gradient);
       else graph.write(name, []);
       const text = gradient ? `gradient found, norm ${short(norm(gradient))}` : one ? `gradient ${short(one)}` : "no gradient yet";
