@@ -34,6 +34,7 @@ html_title = "numpyvae"
 html_copy_source = False
 html_show_copyright = False
 html_math_renderer = "mathml"
+html_extra_path = ["network.html"]
 html_static_path = ["static", str(files("ziamath") / "fonts/STIXTwoMath-Regular.ttf")]
 html_css_files = ["book.css"]
 
@@ -50,6 +51,7 @@ PAGE_OF = {tag: page.stem for page in HERE.glob("*.md") for tag in TAG.findall(p
 ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[.*?\], ~?numpy\.dtype\[.*?\]\]")
 DTYPE = re.compile(r"dtype: [^=()]*")
 PNG = re.compile(r'<img ([^>]*src="[^"]*_images/[^"]*)\.png"([^>]*)>')
+LIVE = re.compile(r"\[([^]]*)\]\((network\.html[^)]*)\)")
 MENTION = re.compile(r"\(([A-Z]\d+)\)")
 
 to_mathml = LatexToMathML()
@@ -77,6 +79,11 @@ def list_pages(_app: Sphinx, page: str, source: list[str]) -> None:
     if page in listed:
         pages = dict.fromkeys(re.findall(listed[page], source[0]))
         source[0] += "\n\n```{toctree}\n:hidden:\n" + "\n".join(pages) + "\n```\n"
+
+
+def link_live_page(_app: Sphinx, _page: str, source: list[str]) -> None:
+    """Links to network.html lead there; MyST would make downloads of them."""
+    source[0] = LIVE.sub(r'<a href="\2">\1</a>', source[0])
 
 
 def link_equations(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -124,6 +131,7 @@ def short_types(*arguments: Any) -> tuple[str | None, str | None]:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", (inline_formula, None), (block_formula, None))
     app.connect("source-read", list_pages)
+    app.connect("source-read", link_live_page)
     app.connect("autodoc-process-signature", short_types)
     app.connect("doctree-resolved", link_equations)
     app.connect("html-page-context", show_dark_twins)

@@ -1,16 +1,19 @@
 """Makes what the page of `numpyvae explore` takes from the book, and the book's own such page.
 
     python docs/make_explore.py
+    python docs/make_explore.py --train
 
-writes numpyvae/explore/book.json: the numbered equations, the whole network on paper with its
-steps, and the mistakes that still train, all as the book has them. Then it trains a small model
-with two latent units on the embedded digits (a minute) and writes docs/network.html.
+The first writes numpyvae/explore/book.json (the numbered equations, the whole network on paper with
+its steps, and the mistakes that still train, all as the book has them), and docs/network.html anew,
+with the run that is in it. The second first trains that run, a small model with two latent units on
+the embedded digits (half a minute).
 """
 
 import difflib
 import doctest
 import json
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,14 +22,16 @@ import numpy as np
 
 from numpyvae import VAE
 from numpyvae.commands.main import main as numpyvae
-from numpyvae.explore.page import BOOK
+from numpyvae.explore.page import BOOK, fill
 from numpyvae.functional import Array
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "network.html"
-SETTINGS = "--hidden 48 48 --z-dim 2 --beta 0.3 --batch-size 32 --epochs 150 --lr-schedule cosine"
+SETTINGS = "--hidden 40 40 --z-dim 2 --beta 0.3 --epochs 120 --lr 0.002 --lr-schedule cosine"
 EQUATION = re.compile(r"```math\n([^`]*?) *\\tag\{(\w+)\}\n```")
+DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+ON_PAPER = re.compile(r"^## One image, one unit, on paper\n(.*?)^## ", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"\$([^$]+)\$|`([^`]+)`|([^$`]+)")
 
 
@@ -37,11 +42,20 @@ def main() -> None:
     convert = LatexToMathML().convert_with_local_state
     found["mathml"] = {formula: convert(formula, displaystyle=True) for formula in formulas(found)}
     BOOK.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
-    with tempfile.TemporaryDirectory() as folder:
-        run = f"{folder}/run"
-        for command in (f"train {SETTINGS} --out {run}", f"explore {run} --out {PAGE}"):
-            if status := numpyvae(command.split()):
-                raise SystemExit(status)
+    if sys.argv[1:] == ["--train"]:
+        with tempfile.TemporaryDirectory() as folder:
+            run = f"{folder}/run"
+            for command in (f"train {SETTINGS} --out {run}", f"explore {run} --out {PAGE}"):
+                if status := numpyvae(command.split()):
+                    raise SystemExit(status)
+    else:
+        PAGE.write_text(fill(run_in(PAGE.read_text())))
+
+
+def run_in(page: str) -> dict[str, Any]:
+    """The run in a page, as ``run_data`` gave it."""
+    [data] = DATA.findall(page)
+    return json.loads(data)["run"]
 
 
 def book() -> dict[str, Any]:
@@ -52,10 +66,9 @@ def book() -> dict[str, Any]:
         for page, text in pages.items()
         for formula, tag in EQUATION.findall(text)
     }
-    [paper] = [text for text in pages.values() if "\n## A whole network on paper\n" in text]
     return {
         "equations": equations,
-        "paper": network_on_paper(paper.split("\n## A whole network on paper\n")[1]),
+        "paper": network_on_paper(ON_PAPER.search(pages[DOCS / "backward.md"])[1]),
         "mistakes": [mistake(error) for error in ERRORS],
     }
 

@@ -150,7 +150,9 @@ def test_links_lead_somewhere(page):
     for target, anchor in re.findall(r"\]\(([^)#:\s]*)(#[^)]*)?\)", text):
         file = page.parent / target if target else page
         assert file.exists(), target
-        if anchor:
+        if anchor and file.suffix == ".html":
+            assert f'id="{anchor[1:]}"' in file.read_text()
+        elif anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
             slugs = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
             assert anchor[1:] in slugs, anchor

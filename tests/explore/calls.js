@@ -47,3 +47,45 @@ function compare({ sizes, reconstruction, parameters, x, eps, beta, mistake }) {
   plant(mistake, wrong);
   return differences(right, wrong, rows(x), rows(eps), beta);
 }
+
+function stepped(reconstruction, rows = 3) {
+  const vae = new VAE(7, 6, 5, 4, reconstruction);
+  const random = new Random(1);
+  vae.initialize(random);
+  const x = random.normals([rows, 7]).map((value) => 1 / (1 + Math.exp(value)));
+  vae.forward(shaped(x, [rows, 7]), random.normals([rows, 4]), 0.7);
+  vae.backward();
+  return [vae, backward_steps(vae)];
+}
+
+function lines_of_steps(reconstruction) {
+  return stepped(reconstruction)[1].map(({ line }) => line);
+}
+
+// The steps' results that are not what the backward pass computes, or not what their parts give.
+function wrong_steps(reconstruction) {
+  const wrong = [];
+  const same = (a, b) => Math.abs(a - b) <= 1e-12 * (1 + Math.abs(b));
+  for (const rows of [1, 3]) {
+    const [vae, steps] = stepped(reconstruction, rows);
+    const last = {};
+    for (const { results } of steps) {
+      for (const { name, equation, array: out, of } of results) {
+        last[name] = out;
+        out.forEach((value, i) => {
+          const { sum, terms } = of(i);
+          const parts = terms.map(([, part]) => part);
+          const found = sum ? parts.reduce((a, b) => a + b) : parts.reduce((a, b) => a * b);
+          if (!same(found, value)) wrong.push([equation, name, i]);
+        });
+      }
+    }
+    const expected = { ...vae.activation_gradients, x: vae.input_gradient() };
+    for (const name of vae.parameters.names) expected[name] = vae.gradients[name];
+    if (reconstruction === "bce") delete expected.y;
+    for (const [name, a] of Object.entries(expected)) {
+      if (!last[name] || !a.every((value, i) => same(last[name][i], value))) wrong.push(name);
+    }
+  }
+  return wrong;
+}

@@ -17,7 +17,7 @@ function element(tag, attributes = {}, ...children) {
 // A slider with its name and its value as text. `scale` turns the slider's whole numbers into
 // values; `changed` is given the value.
 function slider(label, { min, max, start, scale = (n) => n, text = short, changed }) {
-  const shown = element("output");
+  const shown = element("b");
   const say = () => (shown.textContent = text(scale(Number(input.value))));
   const input = element("input", {
     type: "range",
@@ -53,9 +53,13 @@ function shape_text(shape) {
   return shape.length === 1 ? `(${shape[0]})` : `(${shape.join(", ")})`;
 }
 
-// Colours come from the style sheet, which knows whether the page is dark.
+// Colours come from the style sheet, which knows whether the page is dark. To ask it is slow, so the
+// answers are kept until the page becomes dark or light.
+let known_colours = {};
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  return (known_colours[name] ??= getComputedStyle(document.documentElement)
+    .getPropertyValue(`--${name}`)
+    .trim());
 }
 
 // "#0072b2" as [0, 114, 178].

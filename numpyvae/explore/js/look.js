@@ -179,7 +179,7 @@ function look_section(state) {
     );
     noises.slice(0, z_dim).forEach((place, axis) => {
       place.slider.set(Math.round(100 * state.eps[plane.units[axis]]));
-      find("output", place).textContent = short(state.eps[plane.units[axis]]);
+      find("b", place).textContent = short(state.eps[plane.units[axis]]);
     });
     find("#look .at").textContent = plane.units
       .slice(0, z_dim)

@@ -12,8 +12,8 @@ class State {
     this.patience = 150;
     this.version = 0;
     this.sections = [];
-    this.number = 0;
-    this.x = floats(data.test_images, [0]);
+    this.number = Math.max(0, run.test_labels?.indexOf(0) ?? 0);
+    this.x = floats(data.test_images, [this.number]);
     this.encode_all();
     this.run();
   }
@@ -79,7 +79,7 @@ class State {
     this.run();
     for (const { place, update } of this.sections) {
       const box = place.getBoundingClientRect();
-      if (box.bottom > -200 && box.top < window.innerHeight + 200) update();
+      if (box.bottom > 0 && box.top < window.innerHeight) update();
     }
   }
 
@@ -99,7 +99,10 @@ async function start() {
   state.add("#mistake", mistake_section);
   state.draw();
   for (const event of ["scroll", "resize"]) window.addEventListener(event, () => state.changed());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.changed());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    known_colours = {};
+    state.changed();
+  });
   document.documentElement.dataset.ready = "yes";
   window.state = state; // for the console, and for tests
 }

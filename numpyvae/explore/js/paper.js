@@ -82,14 +82,19 @@ function paper_section({ paper }) {
       else item.removeAttribute("aria-current");
     });
     status.textContent = now ? `Step ${now} of ${all.length}` : "Forward: every value is there. dL/dL = 1.";
-    find("#paper .back").disabled = now === 0;
-    find("#paper .next").disabled = now === all.length;
+    limit_buttons("#paper", now, all.length);
   }
 
   stepping("#paper", () => go(now - 1), () => go(now + 1), (end) => go(end ? all.length : 0));
   items.forEach((item, i) => item.addEventListener("click", () => go(i + 1)));
   go(0);
   return { go };
+}
+
+// At an end a button does nothing, and says so; it stays where it is, and keeps the keyboard's focus.
+function limit_buttons(section, now, last) {
+  find(`${section} .back`).setAttribute("aria-disabled", now === 0);
+  find(`${section} .next`).setAttribute("aria-disabled", now === last);
 }
 
 // Buttons "back" and "next" of a section, and arrow keys within it.

@@ -1,10 +1,9 @@
 // Two latent units as a plane: where the test images lie, the prior's circles, one image's q(z|x) as
 // an ellipse, and its z, which can be dragged.
 
-const LABEL_COLOURS = [
-  "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b",
-  "#56b4e9", "#8c510a", "#7b61c9", "#e6399b", "#6b7280",
-]; // prettier-ignore
+// Of the classes; a digit stands at the middle of each, so that nobody needs to tell ten colours
+// apart.
+const label_colour = (label) => colour(`class${label % 10}`);
 
 class Plane {
   // `moved` is given the new [z of the first unit, z of the second].
@@ -136,7 +135,7 @@ class Plane {
     for (let i = 0; i < this.codes.shape[0]; i++) {
       const [a, b] = this.point(this.codes, i);
       const label = this.labels ? this.labels[i] : 0;
-      context.fillStyle = LABEL_COLOURS[label % LABEL_COLOURS.length];
+      context.fillStyle = label_colour(label);
       context.beginPath();
       context.arc(x0 + scale * a, y0 - scale * b, 3.2, 0, 2 * Math.PI);
       context.fill();
@@ -148,7 +147,7 @@ class Plane {
     if (!this.labels) return;
     context.font = "bold 17px system-ui, sans-serif";
     for (const [label, [a, b, count]] of Object.entries(means)) {
-      const fill = LABEL_COLOURS[label % LABEL_COLOURS.length];
+      const fill = label_colour(label);
       outlined(context, label, x0 + (scale * a) / count, y0 - (scale * b) / count, fill);
     }
   }

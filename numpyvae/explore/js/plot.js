@@ -9,7 +9,6 @@ function plot(canvas, series, { x_label, y_label, x_log, y_log, mark, height = 2
   const good = ([x, y]) =>
     Number.isFinite(x) && Number.isFinite(y) && (!x_log || x > 0) && (!y_log || y > 0);
   const all = series.flatMap(({ points }) => points.filter(good));
-  canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label ?? `${y_label} against ${x_label}`);
   context.font = "13px system-ui, sans-serif";
   context.fillStyle = ink;

@@ -38,8 +38,7 @@ function step_section(state) {
     find("#step .status").textContent = now
       ? `Step ${now} of ${steps.length}: ${results.map(({ name }) => name).filter((n, i, all) => all.indexOf(n) === i).join(", ")}`
       : `Step 0 of ${steps.length}: the loss itself`;
-    find("#step .back").disabled = now === 0;
-    find("#step .next").disabled = now === steps.length;
+    limit_buttons("#step", now, steps.length);
     graph.light(edges, now ? names_of(steps[now - 1]) : ["total"]);
     list_code(data.code[now === steps.length ? 1 : 0], line);
     const start = element("p", {}, "dL/dL = 1. The loss is the sum of its terms, so the reconstruction gets 1, too, and the KL divergence gets beta.");
@@ -103,7 +102,11 @@ function step_section(state) {
       const gradient = found.get(name.replace(".parameters", ".weight"));
       const one = { total: 1, reconstruction: 1, kl: state.beta }[name];
       if (one !== undefined) graph.write(name, [`G ${short(one)}`]);
-      else if (name.endsWith(".parameters")) graph.write(name, gradient ? ["norm", short(norm(gradient))] : []);
+      else if (name.endsWith(".parameters")) {
+        const narrow = ["mean.parameters", "log_var.parameters"].includes(name);
+        const lines = gradient ? ["norm", short(norm(gradient))] : [];
+        graph.write(name, narrow ? lines : [lines.join(" ")]);
+      };
       else if (gradient) graph.show(name, gradient);
       else graph.write(name, []);
       const text = gradient ? `gradient found, norm ${short(norm(gradient))}` : one ? `gradient ${short(one)}` : "no gradient yet";

@@ -183,8 +183,6 @@ function train_section(state) {
       plane.show_codes(codes, data.run.test_labels);
     }
     plane.draw(null);
-    plane.canvas.setAttribute("role", "img");
-    plane.canvas.setAttribute("aria-label", "The test images in the latent plane");
     samples.show("y", state.vae.decode(z), { grey: true });
     const both = array([8, state.vae.x_dim]);
     both.set(some);

@@ -1,0 +1,111 @@
+"""The page as a file: what it holds, how large it is, that it is up to date; the command."""
+
+import base64
+import importlib.util
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyvae import VAE, Config, Run, save_checkpoint
+from numpyvae.commands.main import main
+from numpyvae.explore.page import BOOK, code_of, fill, page, run_data
+
+DOCS = Path(__file__).parents[2] / "docs"
+UP_TO_DATE = "run: python docs/make_explore.py"
+
+
+@pytest.fixture(scope="module")
+def make_explore():
+    spec = importlib.util.spec_from_file_location("make_explore", DOCS / "make_explore.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_the_page_takes_from_the_book_is_up_to_date(make_explore):
+    kept = json.loads(BOOK.read_text())
+    fresh = json.loads(json.dumps(make_explore.book()))
+    formulas = kept.pop("mathml")
+    assert kept == fresh, UP_TO_DATE
+    assert sorted(formulas) == sorted(make_explore.formulas(fresh)), UP_TO_DATE
+    math_core = pytest.importorskip(
+        "math_core", reason="formulas are converted by an extra of docs"
+    )
+    convert = math_core.LatexToMathML().convert_with_local_state
+    assert formulas == {text: convert(text, displaystyle=True) for text in formulas}, UP_TO_DATE
+
+
+def test_the_book_s_page_is_up_to_date_and_small(make_explore):
+    text = make_explore.PAGE.read_text()
+    assert fill(make_explore.run_in(text)) == text, UP_TO_DATE
+    assert len(text.encode()) <= 1e6
+
+
+def test_the_page_of_the_article_s_network_is_small(digits):
+    run = Run.start(Config(), (28, 28))
+    assert len(page(run, digits).encode()) <= 6e6
+
+
+def test_weights_and_images_come_out_as_they_went_in(make_run, digits):
+    run = make_run()
+    known = run_data(run, digits)
+    planes = zlib.decompress(base64.b64decode(known["weights"]))
+    numbers = np.frombuffer(planes, np.uint8).reshape(4, -1).T.copy().view(np.float32)
+    np.testing.assert_array_equal(numbers.ravel(), run.vae.parameters.flat)
+    images = zlib.decompress(base64.b64decode(known["test_images"]))
+    assert images == digits.test_images.tobytes()
+    assert known["test_labels"] == digits.test_labels.tolist()
+
+
+def test_every_step_finds_its_line_of_code(mathematics):
+    backward, image = (code_of(method) for method in (VAE.backward, VAE.input_gradient))
+    assert backward["lines"][0].startswith("def backward(self)")
+    for reconstruction, steps in (("mse", 18), ("bce", 17)):
+        lines = mathematics.call("lines_of_steps", reconstruction)
+        assert len(lines) == steps
+        for line, code in zip(lines, [backward] * (steps - 1) + [image], strict=True):
+            at = [n for n, text in enumerate(code["lines"]) if text.strip().startswith(line)]
+            assert len(at) == 1, line
+            assert any(first == at[0] for first, _ in code["statements"])
+
+
+def test_the_steps_give_the_gradients_of_the_backward_pass(mathematics):
+    for reconstruction in ("mse", "bce"):
+        assert mathematics.call("wrong_steps", reconstruction) == []
+
+
+# The command
+
+
+@pytest.fixture
+def run_folder(tmp_path, tiny_config, tiny):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    save_checkpoint(folder / "checkpoint.npz", Run.start(Config(hidden=(6, 5)), (28, 28)))
+    return folder
+
+
+def test_the_command_writes_one_file(run_folder, tmp_path, capsys):
+    assert main(["explore", str(run_folder)]) == 0
+    assert capsys.readouterr().out.strip() == str(run_folder / "explore.html")
+    assert main(["explore", str(run_folder), "--out", str(tmp_path / "x.html")]) == 0
+    assert (tmp_path / "x.html").read_text() == (run_folder / "explore.html").read_text()
+
+
+def test_bad_input_is_one_line_and_status_2(run_folder, tmp_path, capsys):
+    damaged = tmp_path / "damaged.npz"
+    damaged.write_bytes((run_folder / "checkpoint.npz").read_bytes()[:-200])
+    for arguments in (
+        [str(tmp_path / "nowhere")],
+        [str(damaged)],
+        [str(run_folder), "--out", str(damaged / "x.html")],
+        [str(run_folder), "--out", str(tmp_path)],
+        [str(run_folder), "--dataset", "nonsense"],
+    ):
+        assert main(["explore", *arguments]) == 2, arguments
+        error = capsys.readouterr().err
+        assert error.startswith("numpyvae explore: ")
+        assert error.count("\n") == 1
