@@ -41,6 +41,7 @@ MISTAKES: dict[str, Any] = {
     "binarize": True,
     "importance_samples": 5,
 }
+EVALUATED = 5000  # importance samples, as in the paper
 CHECKED = 16  # test images for which gradients are compared
 
 
@@ -82,7 +83,10 @@ def measured(dataset: str, bound: str, samples: int, seed: int) -> dict[str, Any
     elif len((kept := load_checkpoint(run)).history) < kept.config.epochs:
         call(f"train --out {run} --resume")
     if not (run / "evaluation.json").exists():
-        call(f"evaluate {run} --importance-samples 5000 --n 10000 --json {run}/evaluation.json")
+        call(
+            f"evaluate {run} --importance-samples {EVALUATED} --n 10000 "
+            f"--json {run}/evaluation.json"
+        )
     found: dict[str, Any] = json.loads((run / "evaluation.json").read_text())
     return found
 
