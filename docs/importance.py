@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mistakes import DATA, filled
+from generated import DOCS, filled, parts
+from mistakes import DATA
 
 from numpyvae import Config, load_checkpoint
 from numpyvae.commands.main import main as numpyvae
@@ -26,7 +27,6 @@ from reference_torch.proof.deliberate_errors import DeliberateError
 from reference_torch.proof.gradcheck import gradcheck
 from reference_torch.proof.importance_errors import IMPORTANCE_ERRORS
 
-PAGE = Path(__file__).parent / "importance.md"
 RUNS = Path("runs/importance")
 ROWS = (("elbo", 1), ("elbo", 5), ("elbo", 50), ("importance", 5), ("importance", 50))
 SEEDS = {1: (0, 1, 2), 5: (0, 1, 2), 50: (0,)}  # by importance samples: 50 cost ten times as much
@@ -47,7 +47,9 @@ CHECKED = 16  # test images for which gradients are compared
 
 def main(what: str) -> None:
     text = mistakes() if what == "mistakes" else table(what)
-    PAGE.write_text(filled(PAGE.read_text(), {what: text}))
+    page = DOCS / "importance.md"
+    texts = parts(page.read_text(), "measured") | {what: text}
+    page.write_text(filled(page.read_text(), "measured", lambda name: texts[name].strip()))
 
 
 # The paper's table

@@ -4,15 +4,15 @@ import re
 
 import importance
 import pytest
+from generated import DOCS, parts
 
 from reference_torch.proof.importance_errors import IMPORTANCE_ERRORS
 
-PAGE = importance.PAGE.read_text()
+PAGE = (DOCS / "importance.md").read_text()
 
 
 def rows(name):
-    text = PAGE.split(f"<!-- generated: {name} -->\n")[1].split("<!-- end -->")[0]
-    return [line.split(" | ") for line in text.splitlines()[2:]]
+    return [line.split(" | ") for line in parts(PAGE, "measured")[name].splitlines()[2:]]
 
 
 def test_the_page_has_a_row_for_everything_that_is_measured():
@@ -28,7 +28,9 @@ def test_a_table_trains_and_evaluates_what_is_missing(own_folder, monkeypatch, c
     monkeypatch.setattr(importance, "SETTINGS", {"own.npz": "--epochs 1"})
     monkeypatch.setattr(importance, "EVALUATED", 10)
     first = importance.table("own.npz").splitlines()[2:]
-    assert re.match(r"\| VAE \| 1 \| \d+\.\d\d ± \d\.\d\d \| \d+ ± \d\.\d\d \| -\d+\.\d\d ± ", first[0])
+    assert re.match(
+        r"\| VAE \| 1 \| \d+\.\d\d ± \d\.\d\d \| \d+ ± \d\.\d\d \| -\d+\.\d\d ± ", first[0]
+    )
     assert re.match(r"\| IWAE \| 2 \| \d+\.\d\d \| \d+ \| -\d+\.\d\d \|$", first[1])
     commands = re.findall(r"^\$ numpyvae (\w+)", capsys.readouterr().out, re.MULTILINE)
     assert commands == ["train", "evaluate"] * 3
