@@ -16,7 +16,7 @@ The rooms, in reading order; each imports only from those above it:
     commands/      the command line
 """
 
-from . import functional
+from . import functional, importance
 from .data.dataset import Dataset, as_floats
 from .data.loading import load_dataset
 from .errors import InputError, LossNotFiniteError
@@ -67,6 +67,7 @@ __all__ = [
     "encode",
     "evaluate",
     "functional",
+    "importance",
     "interpolate",
     "load_checkpoint",
     "load_dataset",
