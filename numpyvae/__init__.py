@@ -5,6 +5,7 @@ The rooms, in reading order; each imports only from those above it:
     functional     every operation's forward pass, its backward pass right below
     flat           one vector, seen as many named arrays
     model          the variational autoencoder: parameters, forward, backward
+    importance     the importance-weighted bound: several latent vectors per image
     optim          Adam
     errors         the two ways in which a run can end early
     data/          images: data sets by name or path; files read without trust, written whole
@@ -15,7 +16,7 @@ The rooms, in reading order; each imports only from those above it:
     commands/      the command line
 """
 
-from . import functional
+from . import functional, importance
 from .data.dataset import Dataset, as_floats
 from .data.loading import load_dataset
 from .errors import InputError, LossNotFiniteError
@@ -32,6 +33,7 @@ from .evaluation.latent import (
 )
 from .evaluation.likelihood import encode
 from .flat import FlatArrays
+from .importance import IWAE
 from .model import VAE, Loss
 from .optim import Adam
 from .training.checkpoint import load_checkpoint, save_checkpoint
@@ -43,6 +45,7 @@ from .training.weights import load_weights, save_weights
 
 __version__ = "0.1.0"
 __all__ = [
+    "IWAE",
     "VAE",
     "Adam",
     "Config",
@@ -64,6 +67,7 @@ __all__ = [
     "encode",
     "evaluate",
     "functional",
+    "importance",
     "interpolate",
     "load_checkpoint",
     "load_dataset",

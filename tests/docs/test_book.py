@@ -19,7 +19,12 @@ from reference_torch import __main__ as reference_torch
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")] if path.exists())
 CODE = sorted([*ROOT.glob("numpyvae/**/*.py"), *ROOT.glob("reference_torch/**/*.py")])
-LETTER = {"model.md": "M", "backward.md": "B", "adam.md": "A"}  # of a page's equations
+LETTER = {
+    "model.md": "M",
+    "backward.md": "B",
+    "adam.md": "A",
+    "importance.md": "I",
+}  # of a page's equations
 MENTION = re.compile(r"\(([A-Z]\d+)\)")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

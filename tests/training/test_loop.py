@@ -21,11 +21,13 @@ def test_training_is_deterministic_and_learns(assert_same_run, tiny, tiny_config
     assert other.history[0]["train_loss"] != a.history[0]["train_loss"]
 
 
-@pytest.mark.parametrize("first", [1, 2])
+@pytest.mark.parametrize(
+    ("first", "changes"), [(1, {"beta": 0.5}), (2, {"beta": 0.5}), (1, {"importance_samples": 3})]
+)
 def test_a_resumed_run_ends_bit_for_bit_where_the_whole_run_ends(
-    assert_same_run, tiny, tiny_config, tmp_path, first
+    assert_same_run, tiny, tiny_config, tmp_path, first, changes
 ):
-    config = replace(tiny_config, reconstruction="bce", binarize=True, beta=0.5)
+    config = replace(tiny_config, reconstruction="bce", binarize=True, **changes)
     whole = train(config, tiny, tmp_path / "whole")
     train(replace(config, epochs=first), tiny, tmp_path / "parts")
     resumed = train(config, tiny, tmp_path / "parts", resume=True)

@@ -1,0 +1,53 @@
+"""The tables of docs/importance.md: every row is a command, and done only once."""
+
+import re
+
+import importance
+import pytest
+from generated import DOCS, parts
+
+from reference_torch.proof.importance_errors import IMPORTANCE_ERRORS
+
+PAGE = (DOCS / "importance.md").read_text()
+
+
+def rows(name):
+    return [line.split(" | ") for line in parts(PAGE, "measured")[name].splitlines()[2:]]
+
+
+def test_the_page_has_a_row_for_everything_that_is_measured():
+    expected = [(bound == "elbo", str(samples)) for bound, samples in importance.ROWS]
+    assert [(row[0] == "| VAE", row[1]) for row in rows("digits")] == expected
+    assert [row[0][2:] for row in rows("mistakes")[1:]] == [e.name for e in IMPORTANCE_ERRORS]
+    assert all(row[-1].rstrip(" |") for row in rows("mistakes")[1:])
+
+
+def test_a_table_trains_and_evaluates_what_is_missing(own_folder, monkeypatch, capsys):
+    monkeypatch.setattr(importance, "ROWS", (("elbo", 1), ("importance", 2)))
+    monkeypatch.setattr(importance, "SEEDS", {1: (0, 1), 2: (0,)})
+    monkeypatch.setattr(importance, "SETTINGS", {"own.npz": "--epochs 1"})
+    monkeypatch.setattr(importance, "EVALUATED", 10)
+    first = importance.table("own.npz").splitlines()[2:]
+    assert re.match(
+        r"\| VAE \| 1 \| \d+\.\d\d ± \d\.\d\d \| \d+ ± \d\.\d\d \| -\d+\.\d\d ± ", first[0]
+    )
+    assert re.match(r"\| IWAE \| 2 \| \d+\.\d\d \| \d+ \| -\d+\.\d\d \|$", first[1])
+    commands = re.findall(r"^\$ numpyvae (\w+)", capsys.readouterr().out, re.MULTILINE)
+    assert commands == ["train", "evaluate"] * 3
+
+    assert importance.table("own.npz").splitlines()[2:] == first
+    assert "$ numpyvae" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        importance.call("train --epochs 0")
+
+
+def test_a_mistake_is_measured_by_the_right_code(monkeypatch, tiny):
+    monkeypatch.setattr(importance, "DATA", tiny)
+    settings = {**importance.MISTAKES, "dataset": "tiny", "epochs": 1, "hidden": (6, 6)}
+    monkeypatch.setattr(importance, "MISTAKES", settings)
+    monkeypatch.setattr(importance, "CHECKED", 4)
+    error = next(error for error in IMPORTANCE_ERRORS if error.name == "1/K forgotten")
+    shown, true, run = importance.trained(error)
+    assert true - shown == pytest.approx(1.609, abs=1e-3)  # log 5
+    assert importance.trained(None)[:2] == (true, true)
+    assert importance.seen_in(error, run) == "losses"
