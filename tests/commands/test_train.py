@@ -93,7 +93,7 @@ def start(*arguments: str, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
 
 
 def wait_for_epochs(process: subprocess.Popen[str], epochs: int) -> None:
-    for _ in range(epochs + 1):  # and the header
+    for _ in range(5 + epochs):  # after what is trained and the table's head
         process.stdout.readline()
 
 
