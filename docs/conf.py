@@ -74,7 +74,10 @@ def block_formula(translator: HTML5Translator, node: nodes.math_block) -> None:
 
 def list_pages(_app: Sphinx, page: str, source: list[str]) -> None:
     """What index.md and experiments.md list, in their order, is the navigation."""
-    listed = {"index": r"\]\(((?:notebooks/)?\w+)\.(?:md|ipynb)\)", "experiments": r"\]\((experiments/[\w/-]+)\.md\)"}
+    listed = {
+        "index": r"\]\(((?:notebooks/)?\w+)\.(?:md|ipynb)\)",
+        "experiments": r"\]\((experiments/[\w/-]+)\.md\)",
+    }
     if page in listed:
         pages = dict.fromkeys(re.findall(listed[page], source[0]))
         source[0] += "\n\n```{toctree}\n:hidden:\n" + "\n".join(pages) + "\n```\n"
