@@ -138,5 +138,6 @@ def trained_folder(own_images, tmp_path_factory):
         assert main([*tiny.split(), "cosine", "--lr-schedule", "cosine"]) == 0
         moved = load_checkpoint("run")
         moved.data_dir = str(folder / "gone")
-        begin_run(moved, folder / "moved")
+        with begin_run(moved, folder / "moved"):
+            pass
     return folder

@@ -315,13 +315,13 @@ def test_the_film_has_a_frame_for_every_epoch_and_a_number_on_it(tmp_path):
     assert len(frames) == 3
     assert [frame[30, 30] for frame in frames] == [0, 102, 255]  # of 16 greys
     assert frames[0].shape == (16 + 4 * 57 + 1, 8 * 57 + 1)
-    assert frames[0][:16].max() == 255  # the number
-    with pytest.raises(InputError, match="no sample grid"):
-        evolution_gif({}, (2, 2), tmp_path / "none.gif")
+    assert frames[0][:16].max() > 200  # the number
+    evolution_gif({}, (2, 2), tmp_path / "none.gif")
+    assert not (tmp_path / "none.gif").exists()
 
 
 def test_ticks_stand_at_the_columns_and_the_rows_from_below():
-    figure = image_panels([("", np.zeros((4, 4)), 2)], (2, 2), None, "$x$", "$y$", ["a", "b"])
+    figure = image_panels([("t", np.zeros((4, 4)), 2)], (2, 2), None, "$x$", "$y$", ["a", "b"])
     places = {}
     for text in figure.texts:
         places.setdefault(text.get_text(), []).append(text.get_position())
