@@ -24,7 +24,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 from dark import darkened  # noqa: E402
 
 project = "numpyvae"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+nb_execution_mode = "off"  # docs/run_tour.py executes it
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]  # ```math, as GitHub and GitLab understand it
 myst_heading_anchors = 3
@@ -75,7 +76,10 @@ def block_formula(translator: HTML5Translator, node: nodes.math_block) -> None:
 
 def list_pages(_app: Sphinx, page: str, source: list[str]) -> None:
     """What index.md and experiments.md list, in their order, is the navigation."""
-    listed = {"index": r"\]\((\w+)\.md\)", "experiments": r"\]\((experiments/[\w/-]+)\.md\)"}
+    listed = {
+        "index": r"\]\(((?:notebooks/)?\w+)\.(?:md|ipynb)\)",
+        "experiments": r"\]\((experiments/[\w/-]+)\.md\)",
+    }
     if page in listed:
         pages = dict.fromkeys(re.findall(listed[page], source[0]))
         source[0] += "\n\n```{toctree}\n:hidden:\n" + "\n".join(pages) + "\n```\n"

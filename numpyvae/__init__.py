@@ -38,7 +38,7 @@ from .model import VAE, Loss
 from .optim import Adam
 from .training.checkpoint import load_checkpoint, save_checkpoint
 from .training.config import Config
-from .training.folder import draw_loss, draw_reconstructions, draw_samples
+from .training.folder import draw_images, draw_loss, draw_reconstructions, draw_samples
 from .training.loop import train
 from .training.run import Run
 from .training.weights import load_weights, save_weights
@@ -57,6 +57,7 @@ __all__ = [
     "LossNotFiniteError",
     "Run",
     "as_floats",
+    "draw_images",
     "draw_interpolation",
     "draw_latent_space",
     "draw_loss",

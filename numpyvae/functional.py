@@ -15,6 +15,8 @@ Conventions, used throughout:
   docs/backward.md, where it is derived.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

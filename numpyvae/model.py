@@ -7,6 +7,8 @@ ReLU after every hidden layer h, sigmoid after the last. y is the reconstruction
 A number such as (M5) or (B15) is that of an equation in docs/model.md or docs/backward.md.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from math import sqrt
 from typing import Any, Literal, NamedTuple, assert_never, get_args
@@ -115,7 +117,7 @@ class VAE:
         """x_dim, h_dim1, h_dim2 and z_dim."""
         return self.x_dim, self.h_dim1, self.h_dim2, self.z_dim
 
-    def astype(self, dtype: DTypeLike) -> "VAE":
+    def astype(self, dtype: DTypeLike) -> VAE:
         """A copy of the model in another dtype."""
         copy = VAE(*self.sizes, self.reconstruction, dtype)
         copy.parameters.flat[...] = self.parameters.flat

@@ -1,5 +1,7 @@
 """Adam with decoupled weight decay."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 

@@ -1,5 +1,8 @@
 """flat.py: names and one vector, two views of the same numbers."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -39,3 +42,23 @@ def test_arrays_can_be_assigned_and_changed_by_name(arrays):
         arrays["nothing"] = 0
     with pytest.raises(ValueError, match="broadcast"):
         arrays["c"] = [1, 2, 3]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+def test_a_copy_is_whole_and_a_copy(arrays, copied):
+    other = copied(arrays)
+    np.testing.assert_array_equal(other.flat, arrays.flat)
+    other["b"] = -1
+    assert other.flat[6] == -1
+    assert arrays.flat[6] == 6
+    assert all(np.shares_memory(view, other.flat) for view in other.values())
+    assert [view.shape for view in other.values()] == [(2, 3), (), (4,)]
+
+
+def test_a_shallow_copy_shares_the_vector(arrays):
+    copy.copy(arrays)["b"] = -1
+    assert arrays["b"] == -1
+
+
+def test_arrays_say_what_they_are(arrays):
+    assert repr(arrays) == "<FlatArrays, 11 numbers of float32: a (2, 3), b (), c (4,)>"

@@ -77,8 +77,9 @@ def run(
             raise InputError("--resume needs --out DIR, the folder of the run to go on with")
         old = open_run(out)
         config = replace(old.config, **settings)
-        data = load_data(old, dataset, data_dir)
         _check_goes_on(old, config, settings)
+        old.go_on_with(config)
+        data = load_data(old, dataset, data_dir)
         done = len(old.history)
         if config.epochs == done and not quiet:
             print(f"The run has all its {done} epochs; --epochs {2 * done} would go on with it.")

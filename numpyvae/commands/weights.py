@@ -64,8 +64,8 @@ images square, the loss the squared error."""
     def run(self, file: Path, out: Path, image_size: Sequence[int] | None, **settings: Any) -> None:
         check_suffix(file, self.suffix)
         config = Config(**settings) if settings else None
-        begin_run(self.load(file, config, size_of(image_size)), out)
-        print(out)
+        with begin_run(self.load(file, config, size_of(image_size)), out):
+            print(out)
 
 
 def check_suffix(path: Path, suffix: str) -> None:

@@ -57,14 +57,13 @@ def load_dataset(
     if image_size is not None and image_size != data.image_shape:
         has, wanted = ("{} x {}".format(*size) for size in (data.image_shape, image_size))
         raise InputError(
-            f"{name} has images of {has} pixels, not {wanted}, and only pictures are scaled"
+            f"{name} has images of {has} pixels, not {wanted}; only a folder of pictures is scaled"
         )
     return data
 
 
 def _load_own(name: Path, data_dir: StrPath | None, image_size: tuple[int, int] | None) -> Dataset:
-    folder = Path(data_dir or "").absolute()
-    path = folder / name
+    path = Path(data_dir or "") / name
     if path.is_dir():
         data = load_folder(path, str(name), image_size)
     elif path.suffix in (".npy", ".npz"):
@@ -75,6 +74,7 @@ def _load_own(name: Path, data_dir: StrPath | None, image_size: tuple[int, int] 
             f"unknown data set {name}: give {known}, or the path of a .npy or .npz file or of a "
             "folder of pictures"
         )
+    folder = Path(data_dir or "").absolute()
     return data if name.is_absolute() else replace(data, data_dir=str(folder))
 
 

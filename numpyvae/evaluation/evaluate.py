@@ -1,5 +1,7 @@
 """Everything about a trained run in one table."""
 
+from __future__ import annotations
+
 import json
 import math
 from dataclasses import asdict, dataclass

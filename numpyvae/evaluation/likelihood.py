@@ -15,6 +15,8 @@ nats and always complete, with the normalising constant of their density:
 So the training loss with beta 1 is minus the ELBO, but for that constant: ``log_normalizer``.
 """
 
+from __future__ import annotations
+
 import math
 import os
 from collections.abc import Callable, Iterator

@@ -93,14 +93,15 @@ def evolution(
 def evolution_gif(
     grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
 ) -> None:
-    """Draws the same as a film: the first four rows of each grid, a frame per epoch."""
+    """Draws the same as a film: the first four rows of each grid, a frame per epoch.
+
+    Grids that are missing or damaged are left out; without any, no film is made.
+    """
     frames = []
     epochs = _spread([epoch for epoch in sorted(grids) if os.path.exists(grids[epoch])], 40)
     for epoch in epochs:
         try:
-            images = (
-                read_image_grid(grids[epoch], image_shape)[: 4 * columns] // 16 * 17
-            )  # 16 greys
+            images = read_image_grid(grids[epoch], image_shape)[: 4 * columns]
         except InputError:
             continue
         images = images // 16 * 17  # 16 greys

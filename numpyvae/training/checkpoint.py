@@ -10,6 +10,8 @@ The file holds
     history        one row per finished epoch
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import asdict

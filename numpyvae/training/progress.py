@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..data.dataset import Dataset
 from .run import Run
@@ -54,18 +55,15 @@ class Progress:
         self.run, self.shown = run, shown
         if not shown:
             return
-        from tqdm.auto import tqdm
-
         wide = shutil.get_terminal_size().columns >= sum(column.width for column in COLUMNS)
         self.columns = [column for column in COLUMNS if wide or column.narrow]
         steps = ceil(len(data.train_images) / run.config.batch_size)
-        self.bar = tqdm(
+        self.bar = _bar(
             total=run.config.epochs * steps,
             initial=len(run.history) * steps,
             unit="step",
             dynamic_ncols=True,
             leave=False,
-            disable=False if "ipykernel" in sys.modules else None,  # None: only on a terminal
         )
         self.bar.write(describe(run, data, folder))
         groups, titles = "", ""
@@ -106,6 +104,21 @@ class Progress:
     ) -> None:
         if self.shown:
             self.bar.close()
+
+
+def _bar(**options: Any) -> Any:
+    """A bar of tqdm on a terminal, and in a notebook, where it is text if there are no widgets."""
+    if "ipykernel" not in sys.modules:
+        from tqdm import tqdm
+
+        return tqdm(disable=None, **options)  # None: only on a terminal
+    if find_spec("ipywidgets"):
+        from tqdm.notebook import tqdm
+
+        return tqdm(**options)
+    from tqdm import tqdm
+
+    return tqdm(file=sys.stdout, **options)  # among the lines, which go there, too
 
 
 def describe(run: Run, data: Dataset, folder: Path | None) -> str:

@@ -5,7 +5,9 @@ import os
 import numpy as np
 import pytest
 
+from numpyvae import __version__, load_checkpoint
 from numpyvae.commands.main import COMMANDS, main
+from numpyvae.training.folder import begin_run
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "experiment beta"])
@@ -13,6 +15,10 @@ def test_help_says_what_a_command_does(numpyvae, command):
     status, out, _ = numpyvae(f"{command} --help")
     assert status == 0
     assert out.startswith(f"usage: numpyvae {command}".rstrip())
+
+
+def test_the_version_is_said(numpyvae):
+    assert numpyvae("--version") == (0, f"numpyvae {__version__}\n", "")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +51,12 @@ def test_help_says_what_a_command_does(numpyvae, command):
         (f"train --lr 1{400 * '0'}", "lr must be"),
         ("train --epochs 9999999", "epochs must be"),
         ("train --dataset wide.npy", "9000010 x 20 pixels"),
+        ("train --batch_size 5", "--batch_size (did you mean --batch-size?); see numpyvae train -"),
+        ("train --epoch 5", "--epoch (did you mean --epochs?)"),
+        ("train more", "unknown argument more; see numpyvae train --help"),
+        ("train --threads 0", "--threads must be at least 1"),
+        ("train --image-size 0 5", "--image-size must be at least 1 1"),
+        ("train --image-size 5 5", "only a folder of pictures is scaled"),
         ("train --out own.npz", "cannot make the folder"),
         ("train --out own.npz/run", "cannot make the folder"),
         ("train --dataset own.npz --out run", "holds a run already"),
@@ -57,27 +69,36 @@ def test_help_says_what_a_command_does(numpyvae, command):
         ("sample run --n 0", "--n must be"),
         ("sample run --seed -1", "--seed must be"),
         ("sample run --out own.npz/x.png", "own.npz"),
-        ("sample run --out .", "cannot write .: only a regular file"),
-        ("sample run --out /", "cannot write /: only a regular file"),
-        ("sample run --out ''", "cannot write .: only a regular file"),
-        ("sample run --out pipe", "cannot write pipe: only a regular file"),
+        ("sample run --out .", "must end in .png"),
+        ("sample run --out /", "must end in .png"),
+        ("sample run --out ''", "must end in .png"),
+        ("sample run --out pipe.png", "cannot write pipe.png: only a regular file"),
         ("sample pipe", "cannot read pipe, damaged or of another kind: it is not a regular file"),
         ("train --dataset pipe.npz", "it is not a regular file"),
         ("train --out pipe", "cannot make the folder pipe"),
-        ("reconstruct run --dataset digits", "images of (6, 5), digits has (28, 28)"),
+        ("reconstruct run --dataset digits", "digits has images of 28 x 28 pixels, not 6 x 5"),
+        ("sample run --out x.pdf", "pictures are PNG, so x.pdf must end in .png"),
+        ("sample run --label 7", "no training image of own.npz has the label 7: it has 0, 1"),
+        ("sample run --dataset own.npz", "they need --label"),
+        ("reconstruct moved", "(--data-dir says where the run's images are now)"),
+        ("train --resume --out cosine --epochs 9", "give --lr-schedule"),
+        ("export run --to x.pt", "numpyvae export and import are for .safetensors"),
+        ("export run", "--to"),
+        ("import own.npz --out new", "must end in .safetensors"),
+        ("import broken.safetensors --out new", "cannot read broken.safetensors"),
         ("evaluate none.npz", "none.npz"),
         ("evaluate run --importance-samples 0", "importance samples must be at least 1, got 0"),
         ("evaluate run --n 0", "images must be at least 2, got 0"),
         ("evaluate run --seed -3", "seed must be at least 0, got -3"),
-        ("evaluate run --dataset digits", "(28, 28)"),
+        ("evaluate run --dataset digits", "28 x 28 pixels, not 6 x 5"),
         ("evaluate run --dataset nonsense", "unknown data set nonsense"),
         ("interpolate run --n 4", "4 pairs need 8 test images, and own.npz has 6"),
         ("interpolate run --n 0", "--n must be from 1"),
         ("interpolate run --seed -1", "--seed must be at least 0"),
         ("traverse run --n 101", "--n must be from 1 to 100"),
-        ("traverse run --dataset digits", "images of (6, 5), digits has"),
+        ("traverse run --dataset digits", "digits has images of 28 x 28 pixels, not 6 x 5"),
         ("latent run none", "none"),
-        ("latent run --dataset digits", "images of (6, 5), digits has (28, 28)"),
+        ("latent run --dataset digits", "digits has images of 28 x 28 pixels, not 6 x 5"),
         ("experiment", "EXPERIMENT"),
         ("experiment gamma", "invalid choice: 'gamma'"),
         ("experiment beta --values", "--values: expected at least one argument"),
@@ -88,7 +109,7 @@ def test_help_says_what_a_command_does(numpyvae, command):
         ("experiment latent-dim --values 2.5", "invalid int value: '2.5'"),
         ("experiment generation --epochs 0", "epochs must be"),
         ("experiment generation --dataset nothing", "unknown data set nothing"),
-        ("experiment generation --values 1", "unrecognized arguments"),
+        ("experiment generation --values 1", "unknown argument --values"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_2(
@@ -105,12 +126,18 @@ def trained_folder(own_images, tmp_path_factory):
     own_images(folder)
     (folder / "empty").mkdir()
     (folder / "broken.npz").write_bytes((folder / "own.npz").read_bytes()[:-30])
+    (folder / "broken.safetensors").write_bytes(bytes(100))
     np.save(folder / "nan.npy", np.full((4, 9), np.nan))
     np.save(folder / "wide.npy", np.zeros((3, 900_000), np.uint8))
-    for name in ("pipe", "pipe.npz"):
+    for name in ("pipe", "pipe.npz", "pipe.png"):
         os.mkfifo(folder / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        tiny = "--dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 16 --epochs 1 --out run"
-        assert main(["train", *tiny.split()]) == 0
+        tiny = "train --dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 16 --epochs 1 --out"
+        assert main([*tiny.split(), "run"]) == 0
+        assert main([*tiny.split(), "cosine", "--lr-schedule", "cosine"]) == 0
+        moved = load_checkpoint("run")
+        moved.data_dir = str(folder / "gone")
+        with begin_run(moved, folder / "moved"):
+            pass
     return folder

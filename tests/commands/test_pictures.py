@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from PIL import Image
+
 
 def assert_pictures(call, line, *paths):
     """The command draws these, names them, and nothing else."""
@@ -21,7 +23,22 @@ def test_samples_depend_on_the_seed_and_nothing_else(numpyvae, train):
 
 
 def test_each_draws_beside_the_checkpoint(numpyvae, train):
-    train("--epochs 1 --out run")
-    assert_pictures(numpyvae, "reconstruct run --n 3", "run/reconstruct.png")
+    train("--epochs 20 --autoencoder --lr 0.03 --out run")  # with active units
+    assert_pictures(numpyvae, "reconstruct run --n 3", "run/reconstructions.png")
     assert_pictures(numpyvae, "interpolate run --n 3", "run/interpolate.png")
     assert_pictures(numpyvae, "traverse run/checkpoint.npz", "run/traverse.png")
+
+
+def test_samples_of_a_label_need_the_labels(numpyvae, train):
+    train("--epochs 1 --out run")
+    assert_pictures(numpyvae, "sample run --label 1 --n 9 --out one.png", "one.png")
+    assert_pictures(numpyvae, "sample run --label 0 --n 9 --out zero.png", "zero.png")
+    assert Path("one.png").read_bytes() != Path("zero.png").read_bytes()
+
+
+def test_a_square_number_of_samples_is_a_square(numpyvae, train):
+    train("--epochs 1 --out run")
+    for n, columns, rows in ((1, 1, 1), (100, 10, 10), (7, 3, 3), (6, 3, 2)):
+        assert_pictures(numpyvae, f"sample run --n {n}", "run/sample.png")
+        with Image.open("run/sample.png") as picture:  # of 6 x 5 pixels, magnified, with lines
+            assert picture.size == (columns * (5 * 14 + 1) + 1, rows * (6 * 14 + 1) + 1)

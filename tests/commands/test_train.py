@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from numpyvae import Config, load_checkpoint
+from numpyvae.commands import train as command
 
 
 def test_train_prints_a_line_per_epoch_and_leaves_a_run(own_folder, train):
@@ -79,6 +81,47 @@ def test_a_loss_that_explodes_ends_with_status_1_and_a_hint(own_folder, train):
     status, _, err = train("--lr 1e30 --out run")
     assert status == 1
     assert re.search(r"the loss is \S+ in step \d+ in epoch 1;.*a smaller --lr may help", err)
+
+
+def test_quiet_says_only_where_the_run_is(own_folder, train):
+    assert train("--epochs 1 --quiet") == (0, "runs/own-1\n", "")
+
+
+def test_threads_are_limited_while_it_trains(own_folder, train, monkeypatch):
+    seen = []
+    info = threadpoolctl.threadpool_info
+    monkeypatch.setattr(command, "train", lambda *_, **__: seen.extend(info()))
+    assert train("--threads 1 --out run")[0] == 0
+    assert {library["num_threads"] for library in seen if library["user_api"] == "blas"} <= {1}
+
+
+def test_a_finished_run_says_how_to_go_on(numpyvae, train):
+    train("--epochs 2 --out run")
+    status, out, _ = numpyvae("train --out run --resume")
+    assert status == 0
+    assert out.startswith("The run has all its 2 epochs; --epochs 4 would go on with it.\n")
+    assert out.splitlines()[1].startswith("The run is in run")  # and no empty table
+
+
+def test_a_cosine_goes_on_when_it_is_said_how(numpyvae, train):
+    train("--epochs 2 --lr-schedule cosine --out run")
+    assert numpyvae("train --out run --resume --epochs 3")[0] == 2
+    assert numpyvae("train --out run --resume --epochs 3 --lr-schedule constant --lr 0.1")[0] == 0
+    assert [row["lr"] for row in load_checkpoint("run").history] == [1e-3, 5e-4, 0.1]
+
+
+def test_a_run_knows_where_its_images_are(own_folder, train, numpyvae, monkeypatch):
+    train("--epochs 1 --out run")
+    (own_folder / "elsewhere").mkdir()
+    monkeypatch.chdir(own_folder / "elsewhere")
+    assert numpyvae("reconstruct ../run")[0] == 0
+    assert numpyvae("train --resume --out ../run --epochs 2")[0] == 0
+    (own_folder / "own.npz").rename(own_folder / "elsewhere/own.npz")
+    status, _, error = numpyvae("reconstruct ../run")
+    assert (status, "(--data-dir says where the run's images are now)" in error) == (2, True)
+    assert numpyvae("reconstruct ../run --data-dir .")[0] == 0
+    assert numpyvae("train --resume --out ../run --data-dir . --epochs 3")[0] == 0
+    assert numpyvae("reconstruct ../run")[0] == 0
 
 
 # In a process of its own
@@ -150,3 +193,12 @@ def test_on_a_terminal_a_live_bar_shows_loss_and_time_left(own_folder):
     os.close(leader)
     assert process.wait() == 0
     assert re.search(rb"\d+%.*<\d\d:\d\d.*step/s, loss \d+\.\d\d", shown)
+
+
+def test_whoever_reads_only_the_first_lines_is_no_error(own_folder):
+    process = start("--epochs", "1000", "--out", "run")
+    wait_for_epochs(process, 1)
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == ""
+    assert load_checkpoint("run").history  # and what was trained is kept

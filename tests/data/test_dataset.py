@@ -1,10 +1,14 @@
-"""Pixels as floats, batch by batch."""
+"""A data set's arrays, and pixels as floats, batch by batch."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numpyvae import Dataset
+from numpyvae.data import dataset
 from numpyvae.data.dataset import as_floats, minibatches
 from numpyvae.errors import InputError
 
@@ -52,3 +56,71 @@ def test_a_data_set_says_what_it_is(tiny):
     assert repr(tiny) == (
         "<Dataset tiny: 40 training and 12 test images of 5 x 4 pixels, uint8, without labels>"
     )
+
+
+@pytest.mark.parametrize("bad", [255.0, -0.1, np.nan, np.inf])
+def test_floats_outside_0_and_1_are_no_pixels(bad):
+    images = np.full((30, 4), 0.5, np.float32)
+    images[20, 3] = bad
+    with pytest.raises(InputError, match="pixels from"):
+        as_floats(images)
+    with pytest.raises(InputError, match="pixels from"):
+        list(minibatches(images, 7, np.float32))
+    with pytest.raises(InputError, match="pixels from"):
+        Dataset("x", images, None, images, None, (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"image_shape": (5, 5)}, r"train_images must be .* \(N, 25\), got \(40, 20\)"),
+        ({"test_images": np.zeros((3, 5, 4), np.uint8)}, r"test_images .* got \(3, 5, 4\)"),
+        ({"test_images": np.zeros((0, 20), np.uint8)}, "at least one image"),
+        ({"test_images": [[0] * 20]}, "test_images must be an array"),
+        ({"train_images": np.zeros((3, 20), int)}, "train_images must be uint8 or floats"),
+        ({"train_labels": np.zeros(39, np.uint8)}, r"train_labels must be \(40,\)"),
+        ({"test_labels": np.zeros((12, 1), np.uint8)}, r"test_labels must be \(12,\)"),
+    ],
+)
+def test_arrays_that_contradict_each_other_are_refused(tiny, change, said):
+    with pytest.raises(InputError, match=said):
+        replace(tiny, **change)
+
+
+@pytest.mark.parametrize(("n", "held_out"), [(2, 1), (9, 1), (19, 1), (20, 2), (105, 10)])
+def test_a_random_tenth_is_held_out_with_its_labels(n, held_out):
+    images = np.arange(n, dtype=np.uint8).reshape(n, 1, 1)
+    images[-1] = 200
+    before = images.copy()
+    data = Dataset.from_arrays(images, labels=np.arange(n) % 7)
+    assert (len(data.train_images), len(data.test_images)) == (n - held_out, held_out)
+    for part, labels in (
+        (data.train_images, data.train_labels),
+        (data.test_images, data.test_labels),
+    ):
+        places = np.where(part[:, 0] == 200, n - 1, part[:, 0])
+        np.testing.assert_array_equal(labels, places % 7)
+    both = [*data.train_images[:, 0], *data.test_images[:, 0]]
+    assert sorted(both) == sorted(before[:, 0, 0])
+    np.testing.assert_array_equal(images, before)
+    again = Dataset.from_arrays(images)
+    np.testing.assert_array_equal(again.test_images, data.test_images)
+
+
+def test_images_sorted_by_class_are_held_out_from_every_class(monkeypatch):
+    images = np.repeat(np.arange(10, dtype=np.uint8) * 20, 100).reshape(1000, 1, 1)
+    data = Dataset.from_arrays(images, np.repeat(np.arange(10), 100))
+    assert np.bincount(data.test_labels, minlength=10).min() >= 3
+    monkeypatch.setattr(dataset, "MOST_HELD_OUT", 30)
+    assert len(Dataset.from_arrays(images).test_images) == 30
+
+
+def test_test_images_can_be_given():
+    images = np.full((6, 2, 3), 9, np.uint8)
+    data = Dataset.from_arrays(images, None, images[:2], [1, 2], name="nines")
+    assert (data.name, len(data.train_images), data.test_labels.tolist()) == ("nines", 6, [1, 2])
+    assert np.shares_memory(data.train_images, images)
+    with pytest.raises(InputError, match=r"images of \(2, 3\) pixels, but test images of \(3, 2\)"):
+        Dataset.from_arrays(images, test_images=images.reshape(6, 3, 2))
+    with pytest.raises(InputError, match="at least two"):
+        Dataset.from_arrays(images[:1])

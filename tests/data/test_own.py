@@ -1,102 +1,135 @@
-"""A user's own images."""
+"""A user's own images: files, and folders of pictures."""
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from numpyvae.data import own
 from numpyvae.data.loading import load_dataset
 
 RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (20, 4, 6), np.uint8)
 
 
-def own(tmp_path, images, **more):
-    """Load `images` from a .npy file, or with `more` arrays from a .npz file."""
-    path = tmp_path / ("own.npz" if more else "own.npy")
-    if more:
-        np.savez(path, images=images, **more)
-    else:
-        np.save(path, images)
-    return load_dataset(path)
+def test_an_array_in_a_file(tmp_path):
+    np.save(tmp_path / "own.npy", IMAGES)
+    dataset = load_dataset(tmp_path / "own.npy")
+    assert (len(dataset.train_images), len(dataset.test_images)) == (18, 2)
+    assert (dataset.image_shape, dataset.train_labels) == ((4, 6), None)
 
 
-@pytest.mark.parametrize(
-    ("shape", "image_shape"),
-    [((20, 4, 6), (4, 6)), ((20, 9), (3, 3)), ((20, 10), (1, 10)), ((20, 1), (1, 1))],
-)
-@pytest.mark.parametrize("dtype", ["u1", "<f2", "<f4", "<f8", ">f4"])
-def test_own_images_of_every_kind(tmp_path, shape, image_shape, dtype):
-    images = RNG.integers(0, 2, shape).astype(dtype)
-    for array in (images, np.asfortranarray(images)):
-        dataset = own(tmp_path, array)
-        assert dataset.image_shape == image_shape
-        assert dataset.train_labels is None
-        assert dataset.test_labels is None
-        assert dataset.train_images.dtype == (np.uint8 if dtype == "u1" else np.float32)
-        rows = np.concatenate([dataset.train_images, dataset.test_images])
-        np.testing.assert_array_equal(rows, images.reshape(20, -1))
-        assert len(dataset.test_images) == 2
-        assert dataset.train_images.flags.c_contiguous
-
-
-@pytest.mark.parametrize(("n", "held_out"), [(2, 1), (9, 1), (19, 1), (20, 2), (105, 10)])
-def test_the_last_tenth_is_held_out(tmp_path, n, held_out):
-    images = np.arange(n, dtype=np.uint8)[:, None]
-    dataset = own(tmp_path, images, labels=np.arange(n) % 7)
-    assert dataset.test_images[:, 0].tolist() == list(range(n - held_out, n))
-    np.testing.assert_array_equal(dataset.train_labels, np.arange(n - held_out) % 7)
-    np.testing.assert_array_equal(dataset.test_labels, np.arange(n - held_out, n) % 7)
-    assert dataset.train_labels.dtype == np.uint8
+@pytest.mark.parametrize("layout", own.LAYOUTS)
+def test_arrays_in_a_file_with_our_names_or_those_of_keras(tmp_path, layout):
+    arrays = [IMAGES, np.arange(20) % 3, IMAGES[:5, :, ::-1], np.arange(5)]
+    np.savez(tmp_path / "own.npz", **dict(zip(layout, arrays, strict=True)))
+    dataset = load_dataset(tmp_path / "own.npz")
+    np.testing.assert_array_equal(dataset.train_images, IMAGES.reshape(20, 24))
+    np.testing.assert_array_equal(dataset.train_labels, np.arange(20) % 3)
+    np.testing.assert_array_equal(dataset.test_images, arrays[2].reshape(5, 24))
+    np.testing.assert_array_equal(dataset.test_labels, np.arange(5))
+    np.savez(tmp_path / "own.npz", **dict(zip(layout[:2], arrays, strict=False)))
+    assert len(load_dataset(tmp_path / "own.npz").train_labels) == 18
 
 
 def test_the_only_array_of_an_npz_file_may_have_any_name(refused, tmp_path):
-    np.savez(tmp_path / "own.npz", faces=np.zeros((5, 2, 2), np.uint8))
-    assert load_dataset(str(tmp_path / "own.npz")).image_shape == (2, 2)
+    np.savez(tmp_path / "own.npz", faces=IMAGES)
+    assert load_dataset(str(tmp_path / "own.npz")).image_shape == (4, 6)
     np.savez(tmp_path / "own.npz", a=np.zeros((5, 2, 2)), b=np.zeros(5))
-    refused("own.npz needs an array named images; it has a, b", tmp_path / "own.npz")
+    refused("own.npz needs an array named images or x_train; it has a, b", tmp_path / "own.npz")
     np.savez(tmp_path / "own.npz")
     refused("it has none", tmp_path / "own.npz")
 
 
-ZEROS = np.zeros((4, 3))
+def test_what_is_wrong_names_the_file(refused, tmp_path):
+    np.save(tmp_path / "own.npy", np.full((4, 3, 3), np.nan))
+    assert "own.npy: pixels" in refused("no NaN", tmp_path / "own.npy")
+    np.savez(tmp_path / "own.npz", images=IMAGES, labels=np.zeros(3, int))
+    assert "own.npz: labels" in refused(r"\(3,\) for 20 images", tmp_path / "own.npz")
 
 
-@pytest.mark.parametrize(
-    ("images", "said"),
-    [
-        (np.full((4, 3), np.nan), "no NaN"),
-        (np.where(np.arange(12).reshape(4, 3) == 11, np.nan, 0.5), "no NaN"),
-        (np.full((4, 3), np.inf), "values from inf"),
-        (ZEROS - 0.001, "from -0.001"),
-        (ZEROS + 1.001, "to 1.001"),
-        (np.array([[0.5], [-np.inf]], np.float16), "from -inf"),
-        (ZEROS.astype(np.int64), "int64"),
-        (ZEROS.astype(bool), "bool"),
-        (ZEROS.astype(complex), "complex128"),
-        (ZEROS.astype(np.longdouble), "give uint8, or floats"),
-        (np.array([["a"], ["b"]]), "<U1"),
-        (np.float32(0.5), r"shape \(\)"),
-        (np.zeros(5), r"shape \(5,\)"),
-        (np.zeros((4, 2, 2, 3)), r"shape \(4, 2, 2, 3\)"),
-        (np.zeros((1, 4)), r"shape \(1, 4\)"),
-        (np.zeros((0, 4)), r"shape \(0, 4\)"),
-        (np.zeros((4, 0)), r"shape \(4, 0\)"),
-        (np.zeros((4, 0, 3)), r"shape \(4, 0, 3\)"),
-    ],
-)
-def test_unfit_images_are_refused(refused, tmp_path, images, said):
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_large_file_stays_on_disk_and_as_it_is(tmp_path, monkeypatch, dtype):
+    images = IMAGES if dtype == np.uint8 else (IMAGES / 255).astype(np.float32)
     np.save(tmp_path / "own.npy", images)
-    assert "own.npy" in refused(said, tmp_path / "own.npy")
+    read = load_dataset(tmp_path / "own.npy")
+    monkeypatch.setattr(own, "LARGE", 100)
+    mapped = load_dataset(tmp_path / "own.npy")
+    assert isinstance(mapped.train_images, np.memmap)
+    np.testing.assert_array_equal(mapped.train_images, read.train_images)
+    np.testing.assert_array_equal(mapped.test_images, read.test_images)
+    np.testing.assert_array_equal(np.load(tmp_path / "own.npy"), images)
 
 
-@pytest.mark.parametrize(
-    ("labels", "said"),
-    [
-        (np.zeros(3, int), r"int64 \(3,\)"),
-        (np.zeros((4, 1), int), r"\(4, 1\)"),
-        (np.zeros(4), "float64"),
-        (np.array([0, 1, 2, 256]), "from 0 to 256"),
-        (np.array([0, 1, 2, -1]), "from -1 to 2"),
-    ],
-)
-def test_unfit_labels_are_refused(refused, tmp_path, labels, said):
-    np.savez(tmp_path / "own.npz", images=ZEROS, labels=labels)
-    assert "labels in" in refused(said, tmp_path / "own.npz")
+def test_a_large_file_that_must_be_converted_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(own, "LARGE", 100)
+    np.save(tmp_path / "own.npy", IMAGES.astype(np.int64))
+    dataset = load_dataset(tmp_path / "own.npy")
+    assert (type(dataset.train_images), dataset.train_images.dtype) == (np.ndarray, np.uint8)
+
+
+# Folders of pictures
+
+
+def draw(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+def test_a_folder_of_pictures(tmp_path):
+    for i, image in enumerate(IMAGES):
+        draw(tmp_path / f"{i:02}.png", image)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    dataset = load_dataset(tmp_path)
+    found = {image.tobytes() for image in (*dataset.train_images, *dataset.test_images)}
+    assert found == {image.tobytes() for image in IMAGES}
+    assert (dataset.image_shape, dataset.train_labels) == ((4, 6), None)
+
+
+def test_a_folder_per_label_and_parts_for_training_and_testing(tmp_path):
+    for part, labels in (("train", "abcab"), ("test", "cb")):
+        for i, label in enumerate(labels):
+            draw(tmp_path / part / label / f"{i}.png", IMAGES[i])
+    dataset = load_dataset(tmp_path)
+    assert dataset.train_labels.tolist() == [0, 0, 1, 1, 2]
+    assert dataset.test_labels.tolist() == [1, 2]
+    np.testing.assert_array_equal(dataset.test_images[0], IMAGES[1].ravel())
+    whole = load_dataset(tmp_path / "train")
+    assert sorted([*whole.train_labels, *whole.test_labels]) == [0, 0, 1, 1, 2]
+
+
+def test_pictures_of_several_sizes_are_scaled_and_cropped_on_request(refused, tmp_path):
+    wide = np.tile(np.repeat(np.uint8([10, 200, 10]), 8), (8, 1))  # bright in the middle
+    draw(tmp_path / "a.png", wide)
+    draw(tmp_path / "b.png", wide.T[4:-4])
+    refused(r"differ in size \(a.png 8 x 24, b.png 16 x 8\): .*--image-size 28 28", tmp_path)
+    dataset = load_dataset(tmp_path, image_size=(4, 4))
+    both = np.concatenate([dataset.train_images, dataset.test_images])
+    assert dataset.image_shape == (4, 4)
+    assert both.min() > 180  # what is left of the wide one is the middle
+
+
+def test_other_images_are_not_scaled(refused, tmp_path):
+    np.save(tmp_path / "own.npy", IMAGES)
+    refused("4 x 6 pixels, not 2 x 3", tmp_path / "own.npy", None, (2, 3))
+    assert load_dataset(tmp_path / "own.npy", None, (4, 6)).image_shape == (4, 6)
+
+
+def test_colour_becomes_grey_and_transparency_white(tmp_path):
+    colour = np.zeros((2, 2, 4), np.uint8)
+    colour[0] = [0, 255, 0, 255]
+    draw(tmp_path / "a.png", colour)
+    draw(tmp_path / "b.png", colour)
+    image = load_dataset(tmp_path).train_images[0]
+    assert image.tolist() == [150, 150, 255, 255]  # 0.587 of green
+
+
+def test_what_is_no_picture_is_named(refused, tmp_path, monkeypatch):
+    refused("holds no pictures", tmp_path)
+    draw(tmp_path / "a.png", IMAGES[0])
+    refused("at least two", tmp_path)
+    draw(tmp_path / "b.png", IMAGES[1].astype(np.uint16))
+    assert "b.png" in refused("more than 8 bits", tmp_path)
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-30])
+    assert "b.png" in refused("cannot read", tmp_path)
+    monkeypatch.setattr(own, "MOST_PIXELS", 20)
+    assert "a.png" in refused("more than 20 pixels", tmp_path)

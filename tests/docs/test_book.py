@@ -17,7 +17,7 @@ from numpyvae.commands.arguments import Parser
 from reference_torch import __main__ as reference_torch
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(path for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")] if path.exists())
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")])
 CODE = sorted([*ROOT.glob("numpyvae/**/*.py"), *ROOT.glob("reference_torch/**/*.py")])
 LETTER = {
     "model.md": "M",

@@ -73,7 +73,7 @@ def test_the_most_active_units_are_traversed_in_their_order(
     tiny, tiny_config, tmp_path, monkeypatch
 ):
     run = Run.start(replace(tiny_config, z_dim=4), tiny.image_shape)
-    scale = np.array([0.1, 10, 0, 1])[:, None]
+    scale = np.array([0.1, 100, 0, 10])[:, None]
     run.vae.parameters["mean.weight"][...] = scale * run.vae.parameters["mean.weight"][0]
     chosen = []
     real = latent.traverse
@@ -83,8 +83,49 @@ def test_the_most_active_units_are_traversed_in_their_order(
         lambda vae, z, units, v: (chosen.extend(units), real(vae, z, units, v))[1],
     )
     latent.draw_traversal(run, tiny, 3, tmp_path / "traverse.png")
-    assert chosen == [1, 3, 0]
+    assert chosen == [1, 3]  # and no unit that is not active
     assert (tmp_path / "traverse.png").exists()
+    run.vae.parameters["mean.weight"][...] = 0
+    with pytest.raises(InputError, match="no latent unit is active"):
+        latent.draw_traversal(run, tiny)
+
+
+def test_a_traversal_goes_from_minus_3_to_3_with_the_others_at_0(run, tiny, monkeypatch):
+    given = []
+    real = latent.traverse
+    monkeypatch.setattr(latent, "traverse", lambda *a: (given.extend(a), real(*a))[1])
+    latent.draw_traversal(run, tiny, 1)
+    _, z, _, values = given
+    assert z.tolist() == [0, 0]
+    assert (values[0], values[-1], len(values)) == (-3, 3, 13)
+
+
+def test_a_run_is_described_in_words(run):
+    assert latent.describe(run) == "VAE, beta 1"
+    run.config = replace(run.config, noise=False, beta=0.0)
+    assert latent.describe(run) == "plain autoencoder"
+    run.config = replace(run.config, noise=True)
+    assert latent.describe(run) == "VAE, beta 0"
+
+
+def test_samples_of_a_label_are_decoded_from_where_its_images_lie(run, tiny, monkeypatch):
+    """A weak encoder and many draws: their moments are those of all its posteriors."""
+    labelled = replace(tiny, train_labels=np.arange(40) % 2)
+    run.vae.parameters.flat /= 4
+    drawn = []
+    monkeypatch.setattr(type(run.vae), "decode", lambda _, z: drawn.append(z))
+    latent.sample_label(run.vae, labelled, 1, 100_000, rng=0)
+    mean, log_var = run.vae.encode(as_floats(tiny.train_images[1::2]))
+    z = mean[:, None] + np.exp(log_var / 2)[:, None] * np.random.default_rng(1).standard_normal(
+        (20, 5000, 2)
+    )
+    np.testing.assert_allclose(drawn[0].mean(0), mean.mean(0), atol=0.02)
+    np.testing.assert_allclose(np.cov(drawn[0].T), np.cov(z.reshape(-1, 2).T), atol=0.05)
+    assert drawn[0].dtype == np.float32
+    with pytest.raises(InputError, match="no training image of tiny has the label 7: it has 0, 1"):
+        latent.sample_label(run.vae, labelled, 7, 1)
+    with pytest.raises(InputError, match="it has none"):
+        latent.sample_label(run.vae, tiny, 7, 1)
 
 
 def test_a_latent_space_shows_the_codes_with_their_labels(run, tiny, tmp_path, monkeypatch):
@@ -99,6 +140,8 @@ def test_a_latent_space_shows_the_codes_with_their_labels(run, tiny, tmp_path, m
     assert axis_labels == ("$z_1$", "$z_2$")
     assert "VAE, beta 1" in title
     assert drawn[1][0][0][2] is None
+    latent.draw_latent_space(run, replace(tiny, test_images=tiny.test_images[:2]))
+    assert len(drawn[2][0][0][1]) == 2
     with pytest.raises(InputError, match="one test image"):
         latent.draw_latent_space([run], replace(tiny, test_images=tiny.test_images[:1]), "x.png")
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from numpyvae.errors import InputError
 from numpyvae.figures import images as images_room
 from numpyvae.figures.images import (
     check_grid,
     evolution,
+    evolution_gif,
     image_grid,
     image_panels,
     image_rows,
@@ -301,3 +302,30 @@ def test_a_long_title_gets_the_room_it_needs(tmp_path):
     rows = gray(path)[:50]
     empty = np.flatnonzero(rows.min(axis=0) > 250)
     assert np.isin(np.arange(20 + 8 * 21, 20 + 8 * 21 + 20), empty).all()  # between the titles
+
+
+def test_the_film_has_a_frame_for_every_epoch_and_a_number_on_it(tmp_path):
+    paths = {epoch: tmp_path / f"{epoch}.png" for epoch in (1, 2, 7)}
+    for shade, path in zip((0, 100, 255), paths.values(), strict=True):
+        image_grid(np.full((64, 4), shade, np.uint8), (2, 2), path)
+    evolution_gif({**paths, 8: tmp_path / "missing.png"}, (2, 2), tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        frames = [np.asarray(frame.convert("L")) for frame in ImageSequence.Iterator(film)]
+        assert film.info["loop"] == 0
+    assert len(frames) == 3
+    assert [frame[30, 30] for frame in frames] == [0, 102, 255]  # of 16 greys
+    assert frames[0].shape == (16 + 4 * 57 + 1, 8 * 57 + 1)
+    assert frames[0][:16].max() > 200  # the number
+    evolution_gif({}, (2, 2), tmp_path / "none.gif")
+    assert not (tmp_path / "none.gif").exists()
+
+
+def test_ticks_stand_at_the_columns_and_the_rows_from_below():
+    figure = image_panels([("t", np.zeros((4, 4)), 2)], (2, 2), None, "$x$", "$y$", ["a", "b"])
+    places = {}
+    for text in figure.texts:
+        places.setdefault(text.get_text(), []).append(text.get_position())
+    (below_a, left_a), (below_b, left_b) = places["a"], places["b"]
+    assert below_a[0] < below_b[0]
+    assert below_a[1] == below_b[1] < left_a[1] < left_b[1]
+    assert left_a[0] == left_b[0] < below_a[0]

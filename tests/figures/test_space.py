@@ -28,9 +28,11 @@ def test_a_latent_space_shows_points_classes_and_the_prior(drawn, tmp_path):
     assert len(np.unique(colours[:10], axis=0)) == 10
     for text, label in zip(first.texts, range(12), strict=True):
         assert text.get_text() == str(label)
-        np.testing.assert_array_equal(
-            text.get_position(), np.median(points[labels == label], axis=0)
-        )
+        median = np.median(points[labels == label], axis=0)
+        assert np.linalg.norm(text.get_position() - median) < 6
+    places = np.array([text.get_position() for text in first.texts])
+    distances = np.linalg.norm(places[:, None] - places, axis=2) + np.eye(12) * 99
+    assert distances.min() > 0.05 * np.ptp(points, axis=0).max()  # no name covers another
     assert len(second.texts) == 0
     (legend,) = drawn[0].legends
     assert [text.get_text() for text in legend.get_texts()][:12] == [str(i) for i in range(12)]

@@ -3,6 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
+from numpyvae.figures.curves import loss_curves
+from numpyvae.training.run import COLUMNS
+
 
 def test_drawing_does_without_pyplot_and_its_global_state(tmp_path):
     code = (
@@ -32,3 +37,12 @@ def test_a_matplotlibrc_changes_nothing(tmp_path):
         (tmp_path / name / "picture.png").read_bytes() for name in ("plain", "changed")
     )
     assert changed == plain
+
+
+def test_a_notebook_shows_a_figure_as_its_file_is(tmp_path, monkeypatch):
+    display = pytest.importorskip("IPython.display")
+    shown = []
+    monkeypatch.setattr(display, "display", shown.append)
+    figure = loss_curves([dict.fromkeys(COLUMNS, 1.0)], tmp_path / "loss.png")
+    figure._ipython_display_()
+    assert shown[0].data == (tmp_path / "loss.png").read_bytes()

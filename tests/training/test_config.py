@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from numpyvae import Config, InputError
@@ -14,6 +16,8 @@ from numpyvae import Config, InputError
         *({"epochs": 0}, {"batch_size": 0}, {"z_dim": 0}, {"hidden": (0, 3)}, {"hidden": (3,)}),
         *({"lr": -1.0}, {"lr": float("nan")}, {"beta": float("inf")}, {"weight_decay": -0.1}),
         *({"seed": -1}, {"seed": 0.5}, {"epochs": 2.0}, {"dataset": 3}, {"noise": 1}),
+        *({"lr": True}, {"beta": "1"}, {"lr": 10**400}, {"z_dim": True}, {"epochs": "3"}),
+        *({"hidden": "ab"}, {"hidden": 5}, {"batch_size": 10**25}, {"seed": 2**64}),
         *({"reconstruction": "l1"}, {"lr_schedule": "linear"}, {"binarize": True}),
         *({"importance_samples": 0}, {"importance_samples": 1.5}, {"bound": "tight"}),
     ],
@@ -59,3 +63,13 @@ def test_settings_from_before_importance_samples_are_a_plain_vae():
 
 def test_digits_get_more_epochs_by_default():
     assert (Config().epochs, Config("mnist").epochs, Config(epochs=3).epochs) == (60, 10, 3)
+
+
+def test_numbers_of_numpy_lists_and_paths_are_understood():
+    config = Config(
+        dataset=Path("own.npy"), lr=np.float64(0.5), beta=np.int8(1), z_dim=np.int64(3),
+        hidden=[np.int32(4), 5], noise=np.bool_(False), epochs=7,
+    )  # fmt: skip
+    plain = Config("own.npy", lr=0.5, beta=1.0, z_dim=3, hidden=(4, 5), noise=False, epochs=7)
+    assert repr(config) == repr(plain)
+    assert json.loads(json.dumps(asdict(config)))["hidden"] == [4, 5]

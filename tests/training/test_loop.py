@@ -103,18 +103,13 @@ def test_settings_and_data_must_name_the_same_data_set(tiny, tiny_config, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-def test_a_cosine_schedule_falls_to_zero_and_fixes_the_number_of_epochs(
-    tiny, tiny_config, tmp_path
-):
+def test_a_cosine_schedule_falls_to_zero(tiny_config):
     config = replace(tiny_config, lr_schedule="cosine")
     rates = [learning_rate(replace(config, epochs=100), epoch) for epoch in range(1, 101)]
     assert rates[0] == config.lr
     assert rates[50] == pytest.approx(config.lr / 2)
     assert 0 < rates[-1] < 1e-3 * config.lr
     assert sorted(rates, reverse=True) == rates
-    train(config, tiny, tmp_path)
-    with pytest.raises(InputError, match="epochs 3, not 4"):
-        train(replace(config, epochs=4), tiny, tmp_path, resume=True)
 
 
 def test_the_schedule_reaches_adam(tiny, tiny_config):
@@ -134,3 +129,25 @@ def test_float_images_train_too(assert_same_run, tiny, tiny_config):
     images = as_floats(tiny.train_images)
     floats = Dataset("tiny", images, None, as_floats(tiny.test_images), None, (5, 4))
     assert_same_run(train(tiny_config, floats), train(tiny_config, tiny))
+
+
+def test_epochs_and_step_size_may_change_and_the_history_remembers(tiny, tiny_config, tmp_path):
+    train(replace(tiny_config, lr_schedule="cosine"), tiny, tmp_path)
+    more = replace(tiny_config, epochs=5, lr=0.01, lr_schedule="constant")
+    run = train(more, tiny, tmp_path, resume=True)
+    rates = [learning_rate(replace(tiny_config, lr_schedule="cosine"), n) for n in (1, 2, 3)]
+    assert [row["lr"] for row in run.history] == [*rates, 0.01, 0.01]
+    assert load_checkpoint(tmp_path).config == more
+
+
+def test_a_run_in_memory_goes_on_and_stays_as_it_is(assert_same_run, tiny, tiny_config, tmp_path):
+    short = train(replace(tiny_config, epochs=2), tiny)
+    run = train(tiny_config, tiny, tmp_path / "kept", run=short)
+    assert_same_run(run, train(tiny_config, tiny))
+    assert_same_run(short, train(replace(tiny_config, epochs=2), tiny))
+    assert_same_run(load_checkpoint(tmp_path / "kept"), run)
+    with pytest.raises(InputError, match="the run has beta"):
+        train(replace(tiny_config, beta=3.0), tiny, run=short)
+    for wrong in ({"out": None}, {"out": tmp_path / "kept", "run": short}):
+        with pytest.raises(InputError, match="resume means the run in the folder out"):
+            train(tiny_config, tiny, resume=True, **wrong)

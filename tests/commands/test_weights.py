@@ -1,0 +1,31 @@
+"""``numpyvae export`` and ``import``."""
+
+import numpy as np
+import pytest
+
+from numpyvae import load_checkpoint
+from reference_torch import __main__ as reference_torch
+
+
+def test_weights_go_out_and_come_back_and_train_on(numpyvae, train):
+    train("--epochs 1 --out run")
+    assert numpyvae("export run --to new/w.safetensors") == (0, "new/w.safetensors\n", "")
+    assert numpyvae("import new/w.safetensors --out again") == (0, "again\n", "")
+    before, after = load_checkpoint("run"), load_checkpoint("again")
+    np.testing.assert_array_equal(after.vae.parameters.flat, before.vae.parameters.flat)
+    assert numpyvae("sample again --n 4")[0] == 0
+    assert numpyvae("train --out again --resume")[0] == 0
+    status, _, error = numpyvae("import new/w.safetensors --out run")
+    assert (status, "holds a run already" in error) == (2, True)
+
+
+@pytest.mark.parametrize("flags", ["--dataset own.npz --image-size 6 5 --reconstruction bce"])
+def test_pytorchs_own_files_are_the_references_business(numpyvae, train, call, flags):
+    train("--epochs 1 --out run")
+    status, _, error = numpyvae("export run --to w.pt")
+    assert (status, "python -m reference_torch export" in error) == (2, True)
+    assert call(reference_torch.main, "export run --to w.pt")[0] == 0
+    assert call(reference_torch.main, f"import w.pt --out again {flags}")[:2] == (0, "again\n")
+    before, after = load_checkpoint("run"), load_checkpoint("again")
+    np.testing.assert_array_equal(after.vae.parameters.flat, before.vae.parameters.flat)
+    assert (after.config.reconstruction, after.image_shape) == ("bce", (6, 5))

@@ -1,0 +1,62 @@
+"""What a person sees of a run: lines that fit the terminal."""
+
+import sys
+
+import pytest
+
+from numpyvae import train
+from numpyvae.training import progress
+from numpyvae.training.progress import Progress
+
+
+@pytest.fixture
+def shown(monkeypatch, capsys, tiny, tiny_config):
+    """shown(columns): the lines that a training on a terminal of so many columns prints."""
+
+    def shown(columns: int, **options) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        train(tiny_config, tiny, progress=True, **options)
+        return capsys.readouterr().out.splitlines()
+
+    return shown
+
+
+@pytest.mark.parametrize(("columns", "numbers"), [(80, 9), (200, 9), (79, 9), (78, 5), (60, 5)])
+def test_lines_fit_the_terminal(shown, columns, numbers):
+    lines = shown(columns)
+    assert max(map(len, lines)) <= columns
+    assert [len(line.split()) for line in lines[-3:]] == [1 + numbers] * 3
+    assert lines[-1].split()[0] == "3/3"
+
+
+def test_the_start_says_what_is_trained(shown, tmp_path):
+    lines = shown(80, out=tmp_path / "run")
+    assert lines[:3] == [
+        "tiny: 40 training and 12 test images of 5 x 4 pixels",
+        "20-6-5-2 and back, 376 parameters; squared error + 1 KL",
+        f"kept in {tmp_path / 'run'}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0.0, "0.000"), (0.1234, "0.123"), (99.4, "99.400"), (123.456, "123.46"), (12345.6, "12346")],
+)
+def test_numbers_of_any_size_stay_in_their_column(monkeypatch, run, tiny, number, shown):
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {**run.history[-1], "train_kl": number}
+    with Progress(run, tiny, None, True) as lines:
+        cell = lines._cell(row, "train_kl")
+    assert cell == shown
+
+
+def test_in_a_notebook_the_bar_is_text_among_the_lines_or_a_widget(monkeypatch, tiny, run):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setattr(progress, "find_spec", lambda _: None)
+    with Progress(run, tiny, None, True) as lines:
+        assert (lines.bar.disable, lines.bar.fp._wrapped) == (False, sys.stdout)
+
+
+def test_elsewhere_there_is_no_bar(tiny, run):
+    with Progress(run, tiny, None, True) as lines:
+        assert lines.bar.disable
