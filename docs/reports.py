@@ -18,17 +18,17 @@ import sys
 from pathlib import Path
 
 from numpyvae import Config, load_dataset
-from numpyvae.experiments.claims import Finding, Step
+from numpyvae.experiments.claims import Finding
 from numpyvae.experiments.experiment import beta, generation, latent_dim
 from numpyvae.experiments.measurement import MEASURES
-from numpyvae.experiments.report import cell, of_samples, report, side, table
+from numpyvae.experiments.report import cell, of_samples, report, shown, table
 from numpyvae.experiments.results import Results, read_results
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "experiments.md"
 EXPERIMENTS = {"generation": generation, "beta": beta, "latent-dim": latent_dim}
 DATASETS = {"digits": "digits", "mnist": "MNIST"}  # and how the page calls them
-BLOCK = re.compile(r"(<!-- generated: (\w+) (\S+) ?(.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- generated: (\w+) (\S+)([^\n]*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main(arguments: list[str]) -> int:
@@ -105,14 +105,6 @@ def claims(experiment: str, measures: list[str]) -> str:
 
 def outcome(finding: Finding) -> str:
     return "<br>".join([f"**{finding.verdict}**", *map(shown, finding.steps)])
-
-
-def shown(step: Step) -> str:
-    found = step.difference
-    interval = f" [{found.low:+.3g}, {found.high:+.3g}]" if found.low == found.low else ""
-    mark = "" if step.verdict else " (undecided)"
-    a, b = map(side, step.pair)
-    return f"{a} - {b}: {found.mean:+.3g}{interval}{mark}"
 
 
 def numbers(experiment: str, measures: list[str]) -> str:

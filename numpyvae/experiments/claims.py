@@ -14,7 +14,7 @@ from .measurement import Row
 from .statistics import SURE, Difference, holm, paired
 
 Measured = Mapping[str, Sequence[Row]]  # of every setting, a row per seed
-Side = str | float  # a setting, or a number to compare with
+Side = str | float  # a setting, or a number
 BEST = "the best between"  # of the inner settings, as the other seeds find it
 MORE, LESS = 1, -1
 
@@ -29,7 +29,7 @@ class Claim(NamedTuple):
     text: str
     measure: str
     expected: int
-    pairs: Sequence[tuple[Side, Side]]
+    pairs: Sequence[tuple[str, Side]]
     picture: str
 
 
@@ -40,7 +40,7 @@ class Step(NamedTuple):
     the seeds do not decide.
     """
 
-    pair: tuple[Side, Side]
+    pair: tuple[str, Side]
     difference: Difference
     p: float
     verdict: int
@@ -137,7 +137,7 @@ def generation_claims(config: Config) -> list[Claim]:
 
 def beta_claims(settings: Sequence[str]) -> list[Claim]:
     """Between the largest beta and the smallest: steps between them are many and small."""
-    up: list[tuple[Side, Side]] = [(settings[-1], settings[0])] if len(settings) > 1 else []
+    up: list[tuple[str, Side]] = [(settings[-1], settings[0])] if len(settings) > 1 else []
     picture = "trade-off.png"
     claims = [
         Claim("More beta, blurrier reconstructions.", "sharpness", LESS, up, "reconstructions.png"),
@@ -160,7 +160,7 @@ def beta_claims(settings: Sequence[str]) -> list[Claim]:
 
 def latent_dim_claims(settings: Sequence[str]) -> list[Claim]:
     """From each size to the next: the article says different things of 20, 50 and 100."""
-    up: list[tuple[Side, Side]] = [(b, a) for a, b in pairwise(settings)]
+    up: list[tuple[str, Side]] = [(b, a) for a, b in pairwise(settings)]
     picture = "trade-off.png"
     return [
         Claim(
