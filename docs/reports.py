@@ -4,18 +4,20 @@
     python docs/reports.py                 only experiments.md, from the reports that are there
     python docs/reports.py --check         whether the pages say what the reports' numbers say
 
-Runs are kept in runs/experiments-NAME, and used again. The page says what it wants in comments:
+Runs are kept in runs/experiments-NAME, and used again. The page says what it wants in comments (see
+generated.py):
 
-    <!-- generated: claims EXPERIMENT MEASURE ... -->    what came of the claims about measures
-    <!-- generated: numbers EXPERIMENT MEASURE ... -->   measures of every setting
-    <!-- generated: samples EXPERIMENT -->               what known samples are measured at
+    <!-- report: claims EXPERIMENT MEASURE ... -->    what came of the claims about measures
+    <!-- report: numbers EXPERIMENT MEASURE ... -->   measures of every setting
+    <!-- report: samples EXPERIMENT -->               what known samples are measured at
     <!-- end -->
 """
 
-import re
 import shutil
 import sys
 from pathlib import Path
+
+from generated import DOCS, filled
 
 from numpyvae import Config, load_dataset
 from numpyvae.experiments.claims import Finding
@@ -24,11 +26,9 @@ from numpyvae.experiments.measurement import MEASURES
 from numpyvae.experiments.report import cell, of_samples, report, shown, table
 from numpyvae.experiments.results import Results, read_results
 
-DOCS = Path(__file__).parent
 PAGE = DOCS / "experiments.md"
 EXPERIMENTS = {"generation": generation, "beta": beta, "latent-dim": latent_dim}
 DATASETS = {"digits": "digits", "mnist": "MNIST"}  # and how the page calls them
-BLOCK = re.compile(r"(<!-- generated: (\w+) (\S+)([^\n]*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main(arguments: list[str]) -> int:
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return len(wrong) > 0
     for name in arguments:
         make(name)
-    PAGE.write_text(filled(PAGE.read_text()))
+    PAGE.write_text(filled(PAGE.read_text(), "report", part))
     return 0
 
 
@@ -61,18 +61,13 @@ def check() -> list[str]:
         if report(read_results(folder)) != (folder / "report.md").read_text()
     ]
     page = PAGE.read_text()
-    return wrong + [f"{PAGE}: run python docs/reports.py"] * (filled(page) != page)
+    return wrong + [f"{PAGE}: run python docs/reports.py"] * (filled(page, "report", part) != page)
 
 
-def filled(page: str) -> str:
-    """The page with its generated parts as the reports have them."""
-    kinds = {"claims": claims, "numbers": numbers, "samples": samples}
-
-    def block(match: re.Match[str]) -> str:
-        start, kind, experiment, names, end = match.groups()
-        return f"{start}{kinds[kind](experiment, names.split())}\n{end}"
-
-    return BLOCK.sub(block, page)
+def part(what: str) -> str:
+    """The text of a part of the page."""
+    kind, experiment, *measures = what.split()
+    return {"claims": claims, "numbers": numbers, "samples": samples}[kind](experiment, measures)
 
 
 def results(experiment: str) -> dict[str, Results]:
