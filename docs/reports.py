@@ -15,6 +15,7 @@ generated.py):
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from generated import DOCS, filled
@@ -27,7 +28,11 @@ from numpyvae.experiments.report import cell, of_samples, report, shown, table
 from numpyvae.experiments.results import Results, read_results
 
 PAGE = DOCS / "experiments.md"
-EXPERIMENTS = {"generation": generation, "beta": beta, "latent-dim": latent_dim}
+EXPERIMENTS: dict[str, Callable[..., Results]] = {
+    "generation": generation,
+    "beta": beta,
+    "latent-dim": latent_dim,
+}
 DATASETS = {"digits": "digits", "mnist": "MNIST"}  # and how the page calls them
 
 
