@@ -15,7 +15,8 @@ BLOCK = 32768  # elements: the five arrays of a block fit into a core's L2 cache
 
 class Adam:
     """Adam (Kingma and Ba, 2015, algorithm 1); with a weight decay, AdamW (Loshchilov and Hutter,
-    2019, algorithm 2). The same update as ``torch.optim.AdamW``.
+    2019). The same update as ``torch.optim.AdamW``, which multiplies the decay by lr, too; the
+    paper's algorithm 2 does so only with the schedule's factor.
 
     With t counting the steps from 1::
 

@@ -14,7 +14,7 @@ def parameters(values, dtype=np.float64):
 
 
 def paper(p, gradients, lr, betas, eps, weight_decay):
-    """AdamW as Loshchilov and Hutter (2019) write it in algorithm 2, in float64."""
+    """AdamW as Loshchilov and Hutter (2019) have it, the decay times lr as in PyTorch."""
     beta1, beta2 = betas
     m, v = np.zeros_like(p), np.zeros_like(p)
     for t, g in enumerate(gradients, start=1):

@@ -14,7 +14,7 @@ from .measurement import Row
 from .statistics import SURE, Difference, holm, paired
 
 Measured = Mapping[str, Sequence[Row]]  # of every setting, a row per seed
-Side = str | float  # a setting, or a number to compare with
+Side = str | float  # a setting, or a number
 BEST = "the best between"  # of the inner settings, as the other seeds find it
 MORE, LESS = 1, -1
 
@@ -29,7 +29,7 @@ class Claim(NamedTuple):
     text: str
     measure: str
     expected: int
-    pairs: Sequence[tuple[Side, Side]]
+    pairs: Sequence[tuple[str, Side]]
     picture: str
 
 
@@ -40,7 +40,7 @@ class Step(NamedTuple):
     the seeds do not decide.
     """
 
-    pair: tuple[Side, Side]
+    pair: tuple[str, Side]
     difference: Difference
     p: float
     verdict: int
@@ -136,7 +136,9 @@ def generation_claims(config: Config) -> list[Claim]:
 
 
 def beta_claims(settings: Sequence[str]) -> list[Claim]:
-    up, picture = _steps(settings), "trade-off.png"
+    """Between the largest beta and the smallest: steps between them are many and small."""
+    up: list[tuple[str, Side]] = [(settings[-1], settings[0])] if len(settings) > 1 else []
+    picture = "trade-off.png"
     claims = [
         Claim("More beta, blurrier reconstructions.", "sharpness", LESS, up, "reconstructions.png"),
         Claim("More beta, less accurate ones.", "squared_error", MORE, up, "reconstructions.png"),
@@ -157,7 +159,9 @@ def beta_claims(settings: Sequence[str]) -> list[Claim]:
 
 
 def latent_dim_claims(settings: Sequence[str]) -> list[Claim]:
-    up, picture = _steps(settings), "trade-off.png"
+    """From each size to the next: the article says different things of 20, 50 and 100."""
+    up: list[tuple[str, Side]] = [(b, a) for a, b in pairwise(settings)]
+    picture = "trade-off.png"
     return [
         Claim(
             "More latent units are more expressive: they reconstruct better.",
@@ -170,11 +174,6 @@ def latent_dim_claims(settings: Sequence[str]) -> list[Claim]:
         ),
         Claim("Fewer of their samples are recognizable.", "precision", LESS, up, "samples.png"),
     ]
-
-
-def _steps(settings: Sequence[str]) -> list[tuple[Side, Side]]:
-    """From each value to the next: the larger one is compared with the smaller."""
-    return [(b, a) for a, b in pairwise(settings)]
 
 
 def judge(claims: Sequence[Claim], measured: Measured) -> list[Finding]:

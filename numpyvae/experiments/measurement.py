@@ -148,7 +148,8 @@ def of_codes(run: Run, data: Dataset, q: Posterior, features: Features) -> Row:
         mine = posterior_sample(run, q, rng)[:MOST_HELD_OUT, used]
         random = random_codes(run, data)(len(mine), rng)[:, used]
         distance, nearest = nearest_codes(mine, known)
-        row["holes"] = float(nearest_codes(random, known)[0].mean() / distance.mean())
+        if distance.any():  # unless the test images are training images
+            row["holes"] = float(nearest_codes(random, known)[0].mean() / distance.mean())
         row["code_size"] = float(np.sqrt(np.mean(known**2, dtype=np.float64)))
         if data.train_labels is not None and data.test_labels is not None:
             same = data.train_labels[nearest] == data.test_labels[: len(mine)]
@@ -240,7 +241,7 @@ def references(data: Dataset, seed: int, features: Features) -> dict[str, Row]:
         "training images": (training_images(data), data),
         "one half of the test images, beside the other": (
             lambda *_: as_floats(half),
-            replace(data, test_images=other),
+            replace(data, test_images=other, test_labels=None),
         ),
         "one image again and again": (lambda n, _: np.repeat(first, n, axis=0), data),
         "noise": (lambda n, rng: rng.random((n, first.shape[1]), np.float32), data),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..evaluation.samples import MOST_HELD_OUT, SETS
 from ..training.config import Config
-from .claims import Finding, Side, Step
+from .claims import Finding, Step
 from .measurement import DRAWS, MEASURES, OF_SETS, SAMPLED, Row
 from .results import Results
 from .statistics import SURE
@@ -110,20 +110,19 @@ def bullet(finding: Finding) -> str:
 
 
 def shown(step: Step) -> str:
-    """A comparison in words: what is compared, the difference, its interval and p."""
+    """A comparison in words: the difference between two settings, or a setting and its number."""
     (a, b), found = step.pair, step.difference
-    between = f"{side(a)} minus {side(b)}"
-    if isnan(found.p):
-        return f"{between} {found.mean:+.3g}, undecided"
-    undecided = ", undecided" if step.verdict == 0 else ""
-    return (
-        f"{between} {found.mean:+.3g} [{found.low:+.3g}, {found.high:+.3g}], "
-        f"p {step.p:.2g}{undecided}"
-    )
-
-
-def side(side: Side) -> str:
-    return side if isinstance(side, str) else f"{side:g}"
+    if isinstance(b, str):
+        text = f"{a} minus {b} {found.mean:+.3g}"
+        interval = f" [{found.low:+.3g}, {found.high:+.3g}]"
+    else:
+        text = f"{a} {found.mean + b:.3g}"
+        interval = f" [{found.low + b:.3g}, {found.high + b:.3g}]"
+    if not isnan(found.p):
+        text += f"{interval}, p {step.p:.2g}"
+    if not isinstance(b, str):
+        text += f", against {b:g}"
+    return text if step.verdict else f"{text}, undecided"
 
 
 def numbers(measured: Mapping[str, Sequence[Row]]) -> str:

@@ -73,9 +73,10 @@ def read_results(folder: Path) -> Results:
             settings = json.load(file)
         rows: dict[str, list[Row]] = {}
         with reading(folder / RESULTS_FILE) as file:
-            for cells in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
-                row = {name: float(cells[name] or nan) for name in COLUMNS}
-                rows.setdefault(cells["setting"], []).append(row)
+            text = file.read().decode()
+        for cells in csv.DictReader(io.StringIO(text, newline="")):
+            row = {name: float(cells[name] or nan) for name in COLUMNS}
+            rows.setdefault(cells["setting"], []).append(row)
         names: Sequence[str] = settings["settings"]
         return Results(
             settings["experiment"],

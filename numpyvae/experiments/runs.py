@@ -11,7 +11,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_info
 
 from ..data.dataset import Dataset
-from ..data.files import write_text
+from ..data.files import reading, write_text
+from ..errors import InputError
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
 from ..training.loop import train
@@ -46,7 +47,10 @@ def train_all(
                 same = run.config == config and run.image_shape == data.image_shape
                 if same and len(run.history) == config.epochs:
                     continue
-            run = train(config, data, run_folder, resume=begun)
+            try:
+                run = train(config, data, run_folder, resume=begun)
+            except InputError as error:
+                raise InputError(f"{run_folder}: {error}") from error
             write_text(folder / THREADS, json.dumps(sorted({*threads(folder), blas_threads()})))
             if progress:
                 print(
@@ -60,8 +64,10 @@ def run_path(folder: Path, name: str, seed: int) -> Path:
 
 def threads(folder: Path) -> list[int]:
     """The numbers of BLAS threads that the runs in ``folder`` were trained with."""
-    path = folder / THREADS
-    return json.loads(path.read_text()) if path.exists() else []
+    if not (folder / THREADS).exists():
+        return []
+    with reading(folder / THREADS) as file:
+        return list(json.load(file))
 
 
 def blas_threads() -> int:

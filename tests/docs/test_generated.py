@@ -7,6 +7,7 @@ import pytest
 from generated import filled, parts
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+KINDS = ("source", "output", "generated", "measured", "report")
 PAGE = """\
 before
 <!-- source: one two -->
@@ -35,10 +36,8 @@ def test_parts_are_listed_by_kind():
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
 def test_every_part_of_a_page_has_its_two_comments(page):
     text = page.read_text()
-    starts = sum(
-        text.count(f"<!-- {kind}: ") for kind in ("source", "output", "generated", "measured")
-    )
-    whole = sum(len(parts(text, kind)) for kind in ("source", "output", "generated", "measured"))
+    starts = sum(text.count(f"<!-- {kind}: ") for kind in KINDS)
+    whole = sum(len(parts(text, kind)) for kind in KINDS)
     assert whole == starts == text.count("<!-- ") - text.count("<!-- end -->")
 
 

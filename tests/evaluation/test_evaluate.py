@@ -17,17 +17,17 @@ from numpyvae import (
     load_dataset,
     train,
 )
+from numpyvae.evaluation import classifier
+from numpyvae.evaluation.classifier import label_features
 from numpyvae.evaluation.evaluate import as_json, binarize, evaluate, table
 from numpyvae.evaluation.likelihood import (
     active_units,
     elbo,
     encode,
     importance_sampled_log_likelihood,
+    used_units,
 )
-from numpyvae.evaluation.samples import (
-    measure_real,
-    measure_samples,
-)
+from numpyvae.evaluation.samples import measure_samples, training_images
 from numpyvae.training.chance import Stream
 
 
@@ -38,6 +38,11 @@ def test_binarize_draws_each_pixel_with_its_probability_and_always_alike():
     assert set(np.unique(binary)) == {0, 1}
     np.testing.assert_allclose(binary.mean(axis=0), [0, 0.25, 0.5, 1], atol=0.015)
     np.testing.assert_array_equal(binarize(images[:7]), binary[:7])
+
+
+@pytest.fixture(autouse=True)
+def _quick_classifier(monkeypatch):
+    monkeypatch.setattr(classifier, "STEPS", 50)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,7 @@ def test_evaluate_agrees_with_the_validation_of_training(runs, data):
     total = result.reconstruction + result.kl + result.log_normalizer
     assert result.elbo == pytest.approx(-total)
     assert result.nll < -result.elbo + 0.05
-    assert result.sample_distance > result.floor + 5 * result.floor_deviation  # hardly trained
+    assert result.samples.distance > 5 * result.training_images.distance  # hardly trained
 
 
 def test_evaluate_puts_the_pieces_together(runs, data):
@@ -82,9 +87,12 @@ def test_evaluate_puts_the_pieces_together(runs, data):
     assert result.nll == pytest.approx(nll.mean(), rel=1e-12)
     assert result.nll_error == pytest.approx(nll.std(ddof=1) / 50**0.5, rel=1e-12)
     assert result.active_units == active_units(encode(run.vae, binary)[0])
-    samples, real = measure_samples(run.vae.sample, data, seed=3), measure_real(data, seed=3)
-    assert (result.sample_distance, result.sample_deviation, result.diversity) == samples
-    assert (result.floor, result.floor_deviation) == real[:2]
+    assert result.used_units == used_units(*encode(run.vae, binary)).sum()
+    features = label_features(data)
+    expected = measure_samples(run.vae.sample, data, 3, features)
+    assert (result.samples, result.between_sets) == expected
+    real, _ = measure_samples(training_images(data), data, 3, features)
+    assert result.training_images == real
 
 
 def test_the_seed_changes_the_noise_and_not_the_images(runs, data):
@@ -95,7 +103,7 @@ def test_the_seed_changes_the_noise_and_not_the_images(runs, data):
     assert one == same
     assert one.kl == other.kl
     assert one.nll != other.nll
-    assert one.sample_distance != other.sample_distance
+    assert one.samples != other.samples
 
 
 def test_a_broken_model_is_an_error(runs, data):
@@ -135,11 +143,12 @@ def test_the_table_says_what_the_numbers_stand_for(runs, data):
     assert "without noise" in texts["autoencoder"]
     assert "without noise" not in texts["mse"]
     result, text = results["mse"], texts["mse"]
-    distance, deviation = f"{result.sample_distance:.4f}", f"{result.sample_deviation:.4f}"
-    floor, floor_deviation = f"{result.floor:.4f}", f"{result.floor_deviation:.4f}"
-    assert re.search(f"sample distance +{distance}  ± {deviation}, ", text)
-    assert re.search(f"of training images +{floor}  ± {floor_deviation}, the floor", text)
-    assert re.search(f"diversity +{result.diversity:.4f}  of samples", text)
+    for name in ("distance", "precision", "recall", "diversity"):
+        of_model, between, real = (
+            f"{getattr(found, name):.4f}"
+            for found in (result.samples, result.between_sets, result.training_images)
+        )
+        assert re.search(f"sample {name} +{of_model}  ± {between}; training images: {real}", text)
 
 
 class Terminal(io.StringIO):
@@ -161,4 +170,6 @@ def test_json_holds_every_number_and_the_settings(runs, data):
     result = evaluate(runs["bce"], data, importance_samples=1, images=10)
     expected = asdict(result)
     expected["config"]["hidden"] = [16, 8]
+    for name in ("samples", "between_sets", "training_images"):
+        expected[name] = getattr(result, name)._asdict()
     assert json.loads(as_json(result)) == expected

@@ -62,6 +62,43 @@ def test_a_path_leads_from_reconstruction_to_reconstruction(run, tiny):
     assert np.ptp(paths, axis=1).max() > 0.01  # they are not all alike
 
 
+def test_a_reconstruction_is_decoded_from_a_sample_of_the_posterior_or_from_its_mean(run, tiny):
+    x = as_floats(tiny.test_images)
+    mean, log_var = run.vae.encode(x)
+    np.testing.assert_array_equal(latent.reconstruct(run.vae, x), run.vae.decode(mean))
+    eps = np.random.default_rng(5).standard_normal(mean.shape, np.float32)
+    expected = run.vae.decode(mean + np.exp(log_var / 2) * eps)
+    found = latent.reconstruct(run.vae, x, np.random.default_rng(5))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_unused_units_are_drawn_once_for_all_codes():
+    z, used = np.arange(12, dtype=np.float32).reshape(3, 4), np.array([True, False, True, False])
+    found = latent.draw_unused(z, used, np.random.default_rng(0))
+    np.testing.assert_array_equal(found[:, used], z[:, used])
+    drawn = np.random.default_rng(0).standard_normal(4, np.float32)
+    np.testing.assert_array_equal(found[:, ~used], np.tile(drawn[~used], (3, 1)))
+
+
+def test_paths_leave_unused_units_at_one_draw_from_the_prior(run, tiny, monkeypatch):
+    """The second unit is the prior for every image, and so says nothing."""
+    for part in ("mean", "log_var"):
+        run.vae.parameters[f"{part}.weight"][1] = 0
+        run.vae.parameters[f"{part}.bias"][1] = 0
+    run.vae.parameters["mean.weight"][0] *= 9
+    codes = []
+    decode = run.vae.decode
+    monkeypatch.setattr(run.vae, "decode", lambda z: (codes.append(z), decode(z))[1])
+    start, end = tiny.test_images[:3], tiny.test_images[3:6]
+    latent.interpolate(run.vae, start, end, 5, np.random.default_rng(0))
+    latent.interpolate(run.vae, start, end, 5)
+    drawn, at_mean = codes
+    assert len(np.unique(drawn[:, 1])) == 1
+    assert drawn[0, 1] != 0
+    assert not np.any(at_mean[:, 1])
+    np.testing.assert_array_equal(drawn[:, 0], at_mean[:, 0])
+
+
 def test_a_traversal_moves_one_unit(run):
     images = latent.traverse(run.vae, np.array([0.5, -1]), [1, 0], np.array([-3, 0, 2]))
     codes = np.array([[[0.5, -3], [0.5, 0], [0.5, 2]], [[-3, -1], [0, -1], [2, -1]]], np.float32)

@@ -17,6 +17,8 @@ from numpyvae.evaluation.likelihood import (
     importance_sampled_log_likelihood,
     log_likelihood,
     log_normalizer,
+    unit_kl,
+    used_units,
 )
 from numpyvae.evaluation.samples import (
     mmd2,
@@ -311,3 +313,18 @@ def test_active_units_have_means_that_vary_over_the_images():
     np.testing.assert_allclose(mean.var(axis=0), [1.0, 0.02, 0.008, 0.0], atol=1e-12)
     np.testing.assert_allclose(log_var, -3)
     assert active_units(mean) == 2
+
+
+def test_a_units_kl_is_averaged_over_the_images():
+    mean = np.array([[0.0, 2, 1], [0, -2, 1]], np.float32)
+    log_var = np.log(np.array([[1, 1, 4], [1, 1, 1]], np.float32))
+    expected = [0, 2, np.mean([0.5 * (1 + 4 - np.log(4) - 1), 0.5])]
+    np.testing.assert_allclose(unit_kl(mean, log_var), expected, rtol=1e-6, atol=1e-7)
+    assert used_units(mean, log_var).tolist() == [False, True, True]
+
+
+def test_a_unit_that_says_next_to_nothing_is_not_in_use_though_active():
+    """A tenth of a standard deviation either way: a variance of 0.01, but 0.01 nats."""
+    mean = np.array([[0.15], [-0.15]])
+    assert active_units(mean) == 1
+    assert not used_units(mean, np.zeros((2, 1))).any()

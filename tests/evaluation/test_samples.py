@@ -11,13 +11,15 @@ from numpyvae import (
     Dataset,
     InputError,
 )
+from numpyvae.data.dataset import as_floats
 from numpyvae.evaluation import samples
 from numpyvae.evaluation.samples import (
     held_out,
-    measure_real,
     measure_samples,
     median_distance,
     mmd2,
+    precision_recall,
+    training_images,
 )
 
 
@@ -105,18 +107,26 @@ def uniform():
     return Dataset("uniform", images[:1000], None, images[1000:], None, (1, 5))
 
 
-def test_samples_like_the_images_are_at_distance_0_and_as_diverse(uniform):
-    found = measure_samples(lambda n, rng: rng.random((n, 5)), uniform, seed=0)
-    assert abs(found.distance) < 4 * found.deviation
+def pixels(images):
+    return images
+
+
+def test_samples_like_the_images_are_near_precise_complete_and_as_diverse(uniform):
+    found, between = measure_samples(lambda n, rng: rng.random((n, 5)), uniform, 0, pixels)
+    assert abs(found.distance) < 4 * between.distance
+    assert found.precision > 0.8
+    assert found.recall > 0.8
     assert found.diversity == pytest.approx(1, abs=0.05)
 
 
 def test_other_samples_are_further_away_and_alike_ones_less_diverse(uniform):
-    half = measure_samples(lambda n, rng: rng.random((n, 5)) / 2, uniform, seed=0)
-    same = measure_samples(lambda n, _: np.full((n, 5), 0.5), uniform, seed=0)
-    assert half.distance > 20 * half.deviation
+    half, between = measure_samples(lambda n, rng: rng.random((n, 5)) / 2, uniform, 0, pixels)
+    same, none = measure_samples(lambda n, _: np.full((n, 5), 0.5), uniform, 0, pixels)
+    assert half.distance > 20 * between.distance
     assert half.diversity == pytest.approx(0.25, abs=0.02)
-    assert (same.deviation, same.diversity) == (0, 0)
+    assert half.recall < 0.3
+    assert (same.precision, same.recall, same.diversity) == (1, 0, 0)
+    assert none == (0, 0, 0, 0)
 
 
 def test_sets_of_samples_are_compared_with_the_held_out_images(uniform, monkeypatch):
@@ -127,30 +137,64 @@ def test_sets_of_samples_are_compared_with_the_held_out_images(uniform, monkeypa
         drawn.append(rng.random((n, 5)))
         return drawn[-1]
 
-    found = measure_samples(sample, uniform, seed=3)
+    found, between = measure_samples(sample, uniform, 3, lambda images: images[:, :2])
     images = held_out(uniform, 3)
     assert [len(one) for one in drawn] == [30] * 10
     distances = [naive_mmd2(images, one, naive_median(images)) for one in drawn]
     assert found.distance == pytest.approx(np.mean(distances), rel=1e-6)
-    assert found.deviation == pytest.approx(np.std(distances, ddof=1), rel=1e-6)
-    assert measure_samples(sample, uniform, seed=3) == found
-    assert measure_samples(sample, uniform, seed=4) != found
+    assert between.distance == pytest.approx(np.std(distances, ddof=1), rel=1e-6)
+    precision = [precision_recall(images[:, :2], one[:, :2])[0] for one in drawn]
+    assert found.precision == pytest.approx(np.mean(precision))
+    assert between.precision == pytest.approx(np.std(precision, ddof=1))
+    again = measure_samples(sample, uniform, 3, lambda images: images[:, :2])
+    assert again == (found, between)
+    assert measure_samples(sample, uniform, 4, pixels)[0] != found
 
 
-def test_the_floor_is_that_of_as_many_training_images(uniform, monkeypatch):
+def test_training_images_are_drawn_as_floats_as_many_as_there_are(uniform):
     dark = (127 * uniform.train_images).astype(np.uint8)
-    assert abs(measure_real(uniform, 0).distance) < 4 * measure_real(uniform, 0).deviation
-    found = measure_real(replace(uniform, train_images=dark), 0)
-    expected = mmd2(uniform.test_images, dark / 255, naive_median(uniform.test_images))
-    assert expected > 0.1
-    assert found.distance == pytest.approx(expected, rel=0.1)
-    assert found.diversity == pytest.approx(0.25, abs=0.02)
+    draw = training_images(replace(uniform, train_images=dark))
+    drawn = draw(500, rng())
+    assert drawn.shape == (500, 5)
+    assert len(np.unique(drawn, axis=0)) == 500
+    assert {tuple(image) for image in drawn} <= {tuple(image) for image in as_floats(dark)}
+    assert training_images(replace(uniform, train_images=dark[:9]))(500, rng()).shape == (9, 5)
 
-    sizes = []
-    monkeypatch.setattr(samples, "mmd2", lambda x, y, _: sizes.append((len(x), len(y))) or 0)
-    measure_real(uniform, 0)
-    measure_real(replace(uniform, train_images=dark[:9]), 0)
-    assert sizes == [(500, 500)] * 10 + [(500, 9)] * 10
+
+# Precision and recall
+
+
+def naive_share(points, centres):
+    """The share of points that lie within the reach of a centre, with its third neighbour."""
+
+    def near(point, centre):
+        to_others = sorted(math.dist(centre, other) for other in centres)
+        return math.dist(point, centre) <= to_others[3]  # the first is the centre itself
+
+    return np.mean([any(near(point, centre) for centre in centres) for point in points])
+
+
+def test_precision_and_recall_are_their_definition_written_out():
+    real, generated = rng().random((30, 2)), rng(1).random((25, 2)) + 0.4
+    precision, recall = precision_recall(real, generated)
+    assert 0.1 < recall < precision < 0.9
+    assert precision == pytest.approx(naive_share(generated, real))
+    assert recall == pytest.approx(naive_share(real, generated))
+
+
+def test_precision_sees_bad_samples_and_recall_missing_ones():
+    real = np.concatenate([rng().random((100, 3)), rng(1).random((100, 3)) + 5])  # two kinds
+    one_kind = rng(2).random((200, 3))
+    half_bad = np.concatenate([rng(2).random((100, 3)), rng(3).random((100, 3)) - 5])
+    precision, recall = precision_recall(real, one_kind)
+    assert precision > 0.85
+    assert recall == pytest.approx(0.5, abs=0.05)
+    assert precision_recall(real, half_bad)[0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_too_few_images_have_no_neighbours():
+    with pytest.raises(InputError, match="at least 4, got 3"):
+        precision_recall(np.eye(5), np.eye(3, 5))
 
 
 def test_all_test_images_are_held_out_or_some_drawn_with_the_seed(uniform, monkeypatch):
@@ -167,5 +211,6 @@ def test_all_test_images_are_held_out_or_some_drawn_with_the_seed(uniform, monke
 
 
 def test_samples_are_not_compared_with_images_that_are_all_the_same(uniform):
+    data = replace(uniform, test_images=uniform.test_images[:1].repeat(9, axis=0))
     with pytest.raises(InputError, match="same"):
-        measure_real(replace(uniform, test_images=uniform.test_images[:1].repeat(9, axis=0)), 0)
+        measure_samples(training_images(data), data, 0, pixels)

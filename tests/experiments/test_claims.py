@@ -150,3 +150,9 @@ def test_the_articles_loss_is_a_claim_of_its_own_settings_only():
     assert "val_loss" in texts
     for other in (Config("digits"), Config("mnist", epochs=3), Config("mnist", z_dim=20)):
         assert "val_loss" not in {claim.measure for claim in generation_claims(other)}
+
+
+def test_a_sweep_over_one_value_compares_nothing():
+    rows = {"1": [{"sharpness": 0.5}] * 3}
+    for claims in (beta_claims(["1"]), latent_dim_claims(["1"])):
+        assert {finding.verdict for finding in judge(claims, rows)} == {"Undecided"}

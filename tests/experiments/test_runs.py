@@ -61,7 +61,7 @@ def test_finished_runs_are_left_alone_and_begun_ones_finished(settings, tiny, tm
 def test_a_run_with_other_settings_is_refused(settings, tiny, tmp_path):
     train_all(settings, [0], tiny, tmp_path)
     other = {"vae": replace(settings["vae"], hidden=(6, 4))}
-    with pytest.raises(InputError, match=r"vae/seed-0 has hidden \(6, 5\), not \(6, 4\)"):
+    with pytest.raises(InputError, match=r"vae/seed-0: the run has hidden \(6, 5\), not \(6, 4\)"):
         train_all(other, [0], tiny, tmp_path)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyvae.figures.curves import loss_curves, sweep
+from numpyvae.figures.curves import loss_curves
 
 
 def history(n, first=1.0):
@@ -102,54 +102,3 @@ def test_without_a_high_start_everything_is_within_the_panel(draw):
 
 def test_a_history_that_never_changes_can_be_drawn(draw):
     draw([{**history(1)[0], "epoch": epoch} for epoch in range(1, 9)])
-
-
-RNG = np.random.default_rng(0)
-
-
-def measured(n):
-    names = ("squared_error", "kl", "active_units", "sample_distance", "deviation")
-    columns = {name: RNG.random(n) + 1 for name in (*names, "sharpness", "diversity")}
-    columns["kl"] = np.arange(n) * 2.0
-    return columns
-
-
-@pytest.mark.parametrize("n", [1, 4])
-def test_a_sweep_shows_what_was_measured(drawn, tmp_path, n):
-    columns, values = measured(n), [0.1, 1, 10, 1000][:n]
-    sweep("beta", values, columns, (0.4, 0.05), tmp_path / "sweep.png")
-    trade_off, distance, relative, units = drawn[0].axes
-    (line,) = trade_off.get_lines()
-    np.testing.assert_array_equal(line.get_xdata(), columns["kl"])
-    np.testing.assert_array_equal(line.get_ydata(), columns["squared_error"])
-    assert [text.get_text() for text in trade_off.texts] == [f"{value:g}" for value in values]
-    for text, x in zip(trade_off.texts, columns["kl"], strict=True):
-        assert text.xy[0] == x
-
-    floor, samples, *_ = distance.get_lines()
-    assert list(floor.get_ydata()) == [0.4, 0.4]
-    np.testing.assert_array_equal(samples.get_ydata(), columns["sample_distance"])
-    bars = [segment for lines in distance.collections for segment in lines.get_segments()]
-    heights = [bar[1, 1] - bar[0, 1] for bar in bars]
-    np.testing.assert_allclose(heights, 2 * columns["deviation"])
-    (band,) = distance.patches
-    np.testing.assert_allclose((band.get_y(), band.get_height()), (0.35, 0.1))
-
-    one, sharpness, diversity = relative.get_lines()
-    assert list(one.get_ydata()) == [1, 1]
-    np.testing.assert_array_equal(sharpness.get_ydata(), columns["sharpness"])
-    np.testing.assert_array_equal(diversity.get_ydata(), columns["diversity"])
-    np.testing.assert_array_equal(units.get_lines()[0].get_ydata(), columns["active_units"])
-    for axes in (distance, relative, units):
-        assert [tick.get_text() for tick in axes.get_xticklabels()] == [f"{v:g}" for v in values]
-        assert axes.get_xlabel() == "beta"
-        assert axes.get_ylabel()
-    assert len(distance.get_legend().get_texts()) == 2
-    assert len(relative.get_legend().get_texts()) == 3
-
-
-def test_points_of_a_sweep_that_lie_together_share_a_label(drawn, tmp_path):
-    columns = measured(4)
-    columns |= {"kl": np.array([9, 5, 0.1, 0]), "squared_error": np.array([3, 9, 30, 30.5])}
-    sweep("beta", [0.1, 1, 3, 10], columns, (0.4, 0.05), tmp_path / "sweep.png")
-    assert [text.get_text() for text in drawn[0].axes[0].texts] == ["0.1", "1", "3, 10"]
