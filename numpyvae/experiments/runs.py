@@ -11,7 +11,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_info
 
 from ..data.dataset import Dataset
-from ..data.files import write_text
+from ..data.files import reading, write_text
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
 from ..training.loop import train
@@ -61,7 +61,10 @@ def run_path(folder: Path, name: str, seed: int) -> Path:
 def threads(folder: Path) -> list[int]:
     """The numbers of BLAS threads that the runs in ``folder`` were trained with."""
     path = folder / THREADS
-    return json.loads(path.read_text()) if path.exists() else []
+    if not path.exists():
+        return []
+    with reading(path) as file:
+        return json.load(file)
 
 
 def blas_threads() -> int:
