@@ -168,7 +168,13 @@ def test_a_history_that_makes_no_sense_is_refused(path, run):
     good = np.array([[row[c] for c in COLUMNS] for row in run.history])
     one_nan = good.copy()
     one_nan[1, COLUMNS.index("val_loss")] = np.nan
-    for bad in (good[:, 1:], good[::-1], one_nan, good[0], good * [1, *[1e101] * 9]):
+    for bad in (
+        good[:, 1:],
+        good[::-1],
+        one_nan,
+        good[0],
+        good * [1, *[1e101] * (len(COLUMNS) - 1)],
+    ):
         rewrite(path, history=bad)
         with pytest.raises(InputError, match="history"):
             load_checkpoint(path)
