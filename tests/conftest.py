@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import shlex
+import signal
 import tracemalloc
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from numpyvae import Config, Dataset
 # No deadline: how long one example takes says more about the machine than about the code.
 settings.register_profile("numpyvae", deadline=None)
 settings.load_profile("numpyvae")
+
+# A shell starts background jobs with Ctrl-C ignored, and their children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STEP = 1e-5  # of central differences in float64: truncation about STEP², rounding 1e-16 / STEP
 

@@ -15,7 +15,7 @@ from ..training.config import Config
 from ..training.run import Run
 
 DEFAULT = Config()
-MOST_IMAGES = 5_000  # in one picture
+MOST_IMAGES = 10_000  # in one picture
 SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     "epochs": {
         "type": int,

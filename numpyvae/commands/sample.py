@@ -1,6 +1,7 @@
 """``numpyvae sample``."""
 
 import argparse
+from math import ceil, sqrt
 from pathlib import Path
 
 from ..errors import InputError
@@ -54,7 +55,7 @@ def run(
     if label is None and (dataset or data_dir):
         raise InputError("--dataset and --data-dir say where labels are: they need --label")
     run, rng = load_checkpoint(checkpoint), Stream.NEW_IMAGES.generator(seed)
-    check_grid(n, run.image_shape)  # before so many are decoded
+    check_grid(n, run.image_shape, ceil(sqrt(n)))  # before so many are decoded
     if label is None:
         images = run.vae.sample(n, rng)
     else:

@@ -1,5 +1,6 @@
 """Pictures made of images: grids, rows, panels, exact to the pixel."""
 
+import io
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -55,8 +56,14 @@ def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
     height, width = image_shape
     factor, cell = _magnification(image_shape, CELL), _cell(image_shape, CELL)
     with reading(path) as stream:
+        if os.fstat(stream.fileno()).st_size > MOST_PIXELS:
+            raise ValueError("it is too large for a grid of images")
+        content = io.BytesIO(stream.read())  # which no damaged length makes us read beyond
         try:
-            with warnings.catch_warnings(action="error"), Image.open(stream, formats=["PNG"]) as it:
+            with (
+                warnings.catch_warnings(action="error"),
+                Image.open(content, formats=["PNG"]) as it,
+            ):
                 rows, columns = it.height // cell[0], it.width // cell[1]
                 whole = (columns * cell[1] + SEPARATOR, rows * cell[0] + SEPARATOR)
                 if it.mode != "L" or it.size != whole or rows * columns == 0:

@@ -149,6 +149,18 @@ def test_damaged_idx_files_are_refused(refused, tmp_path, file, content, said, c
     assert str(path) in refused(said, "mnist", tmp_path)
 
 
+def test_one_item_and_the_last_label_are_enough(tmp_path):
+    put(tmp_path, TINY)
+    put(
+        tmp_path,
+        {
+            "t10k-images-idx3-ubyte": idx(TEST[:1]),
+            "t10k-labels-idx1-ubyte": idx(np.array([255], np.uint8)),
+        },
+    )
+    assert load_dataset("mnist", tmp_path).test_labels.tolist() == [255]
+
+
 def test_damaged_gzip_files_are_refused(refused, tmp_path):
     put(tmp_path, TINY_GZ)
     path = tmp_path / "train-images-idx3-ubyte.gz"
@@ -274,6 +286,8 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
     hashes = tuple(hashlib.md5(content).hexdigest() for content in TINY_GZ.values())
     monkeypatch.setattr(mnist, "MD5", {"mnist": hashes, "fashion-mnist": hashes})
+    sizes = tuple(map(len, TINY_GZ.values()))
+    monkeypatch.setattr(mnist, "SIZES", {"mnist": sizes, "fashion-mnist": sizes})
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path / "numpyvae"
 
@@ -360,7 +374,19 @@ def test_a_terminal_sees_progress(mirror, monkeypatch, capfd):
     assert "100%" in capfd.readouterr().err
 
 
+def test_a_download_stops_at_the_known_size(mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = mirror({"large": bytes(10**7), "right": bytes(1000)})
+    with pytest.raises(ValueError, match="more than 1000 bytes"):
+        mnist._download_file(f"{server.url}large", str(tmp_path / "file"), 1000)
+    assert (tmp_path / "file").stat().st_size < 10**5
+    mnist._download_file(f"{server.url}right", str(tmp_path / "file"), 1000)
+    assert (tmp_path / "file").read_bytes() == bytes(1000)
+
+
 def test_the_real_mirrors_and_hashes_are_complete():
+    assert mnist.SIZES.keys() == mnist.MIRRORS.keys()
+    assert all(urls[0].startswith("https:") for urls in mnist.MIRRORS.values())
     assert mnist.MIRRORS.keys() == mnist.MD5.keys() == mnist.TORCHVISION_FOLDER.keys()
     hashes = [md5 for four in mnist.MD5.values() for md5 in four]
     assert len(set(hashes)) == 8

@@ -90,6 +90,19 @@ def test_compressed_zeros_are_no_bomb(tmp_path):
     assert_same(read_npz(tmp_path / "zeros.npz"), zeros)
 
 
+def test_a_small_file_gets_no_large_memory(tmp_path, traced):
+    """Zeros are squeezed a thousandfold; real images are not."""
+    path = tmp_path / "zeros.npz"
+    np.savez_compressed(path, images=np.zeros(150 << 20, np.uint8))
+    with traced() as peak, pytest.raises(InputError, match="more data than a file of its size"):
+        read_npz(path)
+    assert peak() < 1 << 20
+    np.savez_compressed(path, images=np.zeros(2 << 20, np.uint8))
+    assert read_npz(path)["images"].size == 2 << 20
+    with pytest.raises(InputError, match="more data than a file of its size"):
+        read_npz(path, compressed=False)
+
+
 def test_the_bytes_depend_on_the_arrays_only(tmp_path):
     for name in ("a.npz", "b.npz"):
         write_npz(tmp_path / name, ARRAYS)

@@ -216,7 +216,7 @@ def test_evolution_leaves_out_damaged_grids_and_without_any_draws_nothing(tmp_pa
 
 
 def test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path, traced):
-    """PNG squeezes black pixels a thousandfold."""
+    """PNG files squeeze black pixels a thousandfold."""
     path = tmp_path / "grid.png"
     for size, mode in (((1 + 85 * 130, 1 + 85 * 130), "L"), ((1 + 85 * 9, 1 + 85 * 9), "RGB")):
         Image.new(mode, size).save(path)

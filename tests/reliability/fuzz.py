@@ -26,10 +26,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from numpyvae import Config, InputError, Run, load_checkpoint, load_dataset, save_checkpoint
-from numpyvae.commands.pictures import draw_samples
 from numpyvae.data.mnist import _read_idx
 from numpyvae.errors import LONGEST
 from numpyvae.figures.images import image_grid, read_image_grid
+from numpyvae.training.folder import draw_samples
 from numpyvae.training.run import COLUMNS
 
 MOST_MEMORY, MOST_SECONDS = 64 << 20, 5
@@ -42,7 +42,7 @@ ABSURD = (
 def checkpoint_is_usable(path: Path) -> None:
     """Loads it, and draws from it."""
     run = load_checkpoint(path)
-    draw_samples(run, None, 4, 0, path.with_name("samples.png"))  # type: ignore[arg-type]
+    draw_samples(run, 4, path=path.with_name("samples.png"))
 
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -7,6 +7,7 @@ tried. All files are written by numpyvae/data/files.py, so its calls are those t
 import fcntl
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -48,6 +49,7 @@ class Process:
                 os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
             sys.stdout, sys.stderr = (open(n, "w", 1, closefd=False) for n in (1, 2))  # noqa: SIM115
             sys.argv = ["numpyvae", *arguments]
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
             loop.time = SimpleNamespace(perf_counter=lambda: 0.0)  # type: ignore[attr-defined]
             if hook:
                 intercept(hook)

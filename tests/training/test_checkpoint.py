@@ -3,13 +3,15 @@
 import io
 import json
 import zipfile
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpyvae import Config, InputError, load_checkpoint, save_checkpoint
+from numpyvae import Config, InputError, LossNotFiniteError, load_checkpoint, save_checkpoint
 from numpyvae.data.npz import write_npz
 from numpyvae.training.run import COLUMNS, Run
 
@@ -54,6 +56,11 @@ def test_the_same_run_gives_the_same_bytes(run, path):
     assert path.read_bytes() == before
 
 
+def pcg64(state, inc):
+    numbers = {"state": state, "inc": inc}
+    return {"bit_generator": "PCG64", "state": numbers, "has_uint32": 0, "uinteger": 0}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -66,8 +73,16 @@ def test_the_same_run_gives_the_same_bytes(run, path):
         ({"image_shape": [10**9, 10**9]}, "finite float32 numbers"),
         ({"adam_steps": -1}, "adam_steps"),
         ({"adam_steps": 1.5}, "adam_steps"),
+        ({"adam_steps": 10**400}, "adam_steps"),
         ({"rng": {"bit_generator": "MT19937"}}, "no usable checkpoint"),
         ({"rng": 3}, "no usable checkpoint"),
+        ({"rng": pcg64(-1, 3)}, "random state"),
+        ({"rng": pcg64(2**200, 3)}, "random state"),
+        ({"rng": pcg64(1, 2**128 + 1)}, "random state"),
+        ({"rng": pcg64(1, 2)}, "random state"),
+        ({"rng": pcg64(1.0, 3)}, "random state"),
+        ({"rng": {**pcg64(1, 3), "has_uint32": 2}}, "random state"),
+        ({"rng": {**pcg64(1, 3), "uinteger": 2**32}}, "random state"),
         ({"columns": ["epoch"]}, "columns"),
     ],
 )
@@ -77,6 +92,64 @@ def test_a_header_that_lies_is_refused(path, changes, message):
         load_checkpoint(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_every_state_that_a_generator_can_have_is_loaded(path):
+    for state, inc in ((0, 1), (2**128 - 1, 2**128 - 1)):
+        rewrite(path, header=header_with(path, rng=pcg64(state, inc)))
+        load_checkpoint(path).rng.permutation(100)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("lr", 10**400), ("beta", 1e31), ("batch_size", 10**25), ("epochs", 10**400)],
+)
+def test_settings_beyond_all_measure_are_refused(path, run, name, value):
+    rewrite(path, header=header_with(path, config={**asdict(run.config), name: value}))
+    with pytest.raises(InputError, match=f"{name} must be"):
+        load_checkpoint(path)
+
+
+def test_json_nested_without_end_is_refused(path):
+    rewrite(path, header=np.array("[" * 100_000))
+    with pytest.raises(InputError, match="no usable checkpoint"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["parameters", "gradient_sum", "square_sum"])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_what_could_not_be_loaded_is_not_saved(path, run, name, value):
+    before = path.read_bytes()
+    run.vectors()[name][3] = value
+    with pytest.raises(LossNotFiniteError, match=f"{name} is not finite"):
+        save_checkpoint(path, run)
+    assert path.read_bytes() == before
+
+
+def test_a_history_that_could_not_be_loaded_is_not_saved(path, run):
+    before = path.read_bytes()
+    run.history[1]["val_kl"] = 1e101
+    with pytest.raises(LossNotFiniteError, match="history"):
+        save_checkpoint(path, run)
+    assert path.read_bytes() == before
+
+
+def test_a_compressed_checkpoint_takes_no_more_memory_than_its_size(path, traced):
+    """Zip files squeeze zeros a thousandfold."""
+    np.savez_compressed(path, parameters=np.zeros(50_000_000, np.float32))
+    with traced() as peak, pytest.raises(InputError, match="more data than a file of its size"):
+        load_checkpoint(path)
+    assert peak() < 1 << 20
+
+
+def test_a_checkpoint_of_version_1_is_read_for_ever():
+    """Written on 2026-11-25, after two epochs on 40 random images."""
+    run = load_checkpoint(Path(__file__).with_name("checkpoint-1.npz"))
+    assert [round(row["val_loss"], 6) for row in run.history] == [2.182455, 2.164702]
+    assert run.config == Config(dataset="tiny", epochs=2, batch_size=16, z_dim=2, hidden=(6, 5))
+    assert (run.image_shape, run.adam.steps) == ((5, 4), 6)
+    assert run.rng.integers(10**6) == 349883
+    assert float(run.vae.parameters.flat.sum()) == pytest.approx(7.805803298950195, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["parameters", "gradient_sum", "square_sum"])
@@ -95,7 +168,13 @@ def test_a_history_that_makes_no_sense_is_refused(path, run):
     good = np.array([[row[c] for c in COLUMNS] for row in run.history])
     one_nan = good.copy()
     one_nan[1, COLUMNS.index("val_loss")] = np.nan
-    for bad in (good[:, 1:], good[::-1], one_nan, good[0]):
+    for bad in (
+        good[:, 1:],
+        good[::-1],
+        one_nan,
+        good[0],
+        good * [1, *[1e101] * (len(COLUMNS) - 1)],
+    ):
         rewrite(path, history=bad)
         with pytest.raises(InputError, match="history"):
             load_checkpoint(path)

@@ -2,13 +2,15 @@
 
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from numpyvae import InputError, load_checkpoint, train
+from numpyvae import Dataset, InputError, load_checkpoint, train
+from numpyvae.data.files import locked
 from numpyvae.figures.images import read_image_grid
 from numpyvae.training.folder import new_folder, sample_latents
 from numpyvae.training.run import COLUMNS
@@ -64,6 +66,61 @@ def test_what_cannot_be_started_or_resumed(tiny, tiny_config, tmp_path):
     with pytest.raises(InputError, match="cannot make the folder"):
         train(tiny_config, tiny, tmp_path / "file")
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+def test_a_folder_in_use_by_another_process_is_refused(tiny, tiny_config, tmp_path):
+    train(replace(tiny_config, epochs=1), tiny, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    for resume in (True, False):
+        with locked(tmp_path), pytest.raises(InputError, match="is in use by process"):
+            train(tiny_config, tiny, tmp_path, resume=resume)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_a_folder_of_samples_that_is_a_link_is_not_followed(tiny, tiny_config, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "samples").symlink_to("../elsewhere")
+    with pytest.raises(InputError, match=r"samples: it is a link"):
+        train(tiny_config, tiny, tmp_path / "run")
+    (tmp_path / "run" / "samples").unlink()
+    train(replace(tiny_config, epochs=1), tiny, tmp_path / "run")
+    (tmp_path / "run" / "samples").rename(tmp_path / "run" / "old")
+    (tmp_path / "run" / "samples").symlink_to("../elsewhere")
+    with pytest.raises(InputError, match=r"samples: it is a link"):
+        train(tiny_config, tiny, tmp_path / "run", resume=True)
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short", "a pipe", "other"])
+def test_resuming_redraws_all_but_damaged_samples(tiny, tiny_config, tmp_path, damage):
+    train(replace(tiny_config, epochs=2), tiny, tmp_path)
+    sample = tmp_path / "samples" / "epoch-0001.png"
+    whole = sample.read_bytes()
+    sample.unlink()
+    match damage:
+        case "cut short":
+            sample.write_bytes(whole[:100])
+        case "a pipe":
+            os.mkfifo(sample)
+        case "other":
+            sample.write_bytes((tmp_path / "loss.png").read_bytes())
+    for name in PICTURES:
+        (tmp_path / name).unlink()
+    train(tiny_config, tiny, tmp_path, resume=True)
+    assert all((tmp_path / name).exists() for name in PICTURES)
+
+
+@pytest.mark.parametrize("image_shape", [(1700, 1700), (1, 70_000)])
+def test_images_too_large_for_our_pictures_are_refused_before_training(
+    tiny_config, tmp_path, image_shape
+):
+    images = np.zeros((2, image_shape[0] * image_shape[1]), np.uint8)
+    data = Dataset("tiny", images, None, images, None, image_shape)
+    with pytest.raises(InputError, match=r"100 images of .* are a picture of"):
+        train(replace(tiny_config, hidden=(1, 1)), data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert len(train(replace(tiny_config, hidden=(1, 1), epochs=1), data).history) == 1
 
 
 def test_a_new_folder_is_the_first_that_is_free(own_folder):

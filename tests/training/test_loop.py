@@ -1,13 +1,15 @@
 """The loop: how a run goes, stops and goes on."""
 
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from numpyvae import VAE, Dataset, InputError, load_checkpoint, train
+from numpyvae import VAE, Dataset, InputError, load_checkpoint, save_checkpoint, train
 from numpyvae.data.dataset import as_floats
 from numpyvae.errors import LossNotFiniteError
+from numpyvae.training import folder, loop
 from numpyvae.training.folder import sample_latents
 from numpyvae.training.loop import learning_rate
 from numpyvae.training.steps import NumpyStepper, StepwiseTrainer, visits
@@ -95,6 +97,58 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_epoch(
 def test_an_explosion_in_the_last_step_of_an_epoch_is_seen_in_validation(tiny, tiny_config):
     with pytest.raises(LossNotFiniteError, match="validation loss is not finite"):
         train(tiny_config, tiny, make_trainer=trainer(ExplodingLast))
+
+
+@pytest.mark.parametrize("setting", [{"beta": 1e18}, {"beta": 1e20}])
+def test_adams_sums_overflow_before_the_loss_does_and_stop_the_run_too(
+    tiny, tiny_config, tmp_path, setting
+):
+    config = replace(tiny_config, **setting, epochs=30)
+    with pytest.raises(LossNotFiniteError, match=r"sum is not finite in epoch .* after epoch \d+"):
+        train(config, tiny, tmp_path)
+    kept = load_checkpoint(tmp_path)
+    assert np.isfinite(kept.adam.square_sum).all()
+
+
+class InterruptedFirst(StepwiseTrainer):
+    """Ctrl-C stops it before its first step."""
+
+    def train_epoch(self, _):
+        raise KeyboardInterrupt
+
+
+def test_a_run_stopped_in_its_first_epoch_can_go_on(assert_same_run, tiny, tiny_config, tmp_path):
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted in epoch 1; .* after epoch 0"):
+        train(tiny_config, tiny, tmp_path, make_trainer=trainer(InterruptedFirst))
+    resumed = train(tiny_config, tiny, tmp_path, resume=True)
+    assert_same_run(resumed, train(tiny_config, tiny))
+
+
+def test_ctrl_c_at_the_pictures_says_that_training_is_done(
+    tiny, tiny_config, tmp_path, monkeypatch
+):
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "draw_pictures", pressed)  # pressed again while they are drawn again
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted after epoch 3; .* after epoch 3"):
+        train(tiny_config, tiny, tmp_path)
+
+
+def test_ctrl_c_waits_until_checkpoint_and_history_agree(tiny, tiny_config, tmp_path, monkeypatch):
+    def pressed(path, run):
+        save_checkpoint(path, run)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(folder, "save_checkpoint", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config, tiny, tmp_path)
+    monkeypatch.undo()
+    run = train(replace(tiny_config, epochs=1), tiny, tmp_path, resume=True)
+    monkeypatch.setattr(folder, "save_checkpoint", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.keep_run(run, tmp_path)
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
 
 
 def test_settings_and_data_must_name_the_same_data_set(tiny, tiny_config, tmp_path):

@@ -1,0 +1,22 @@
+"""The short form of the campaign and of the fuzzer: docs/reliability.md has the long one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "campaign.py --kills 2 --interrupts 3 --faults 3 --writers 1",
+        "fuzz.py --files 200",
+    ],
+)
+def test_every_promise_is_kept(line):
+    script, *arguments = line.split()
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every promise kept" in done.stdout
