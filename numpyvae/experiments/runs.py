@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from threadpoolctl import threadpool_info
-
 from ..data.dataset import Dataset
 from ..data.files import write_text
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
-from ..training.loop import train
+from ..training.loop import blas_threads, train
 
 SEED_FOLDER = "seed-{}"
 THREADS = "threads.json"  # the numbers of BLAS threads that runs were trained with
@@ -62,8 +60,3 @@ def threads(folder: Path) -> list[int]:
     """The numbers of BLAS threads that the runs in ``folder`` were trained with."""
     path = folder / THREADS
     return json.loads(path.read_text()) if path.exists() else []
-
-
-def blas_threads() -> int:
-    """How many threads the matrix products use: with another number a run rounds otherwise."""
-    return max((pool["num_threads"] for pool in threadpool_info()), default=1)
