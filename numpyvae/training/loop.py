@@ -125,7 +125,7 @@ def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
 
 
 def blas_threads() -> int:
-    """How many threads matrix products use, and Adam; with another number a run rounds otherwise."""
+    """How many threads matrix products and Adam use; with another number a run rounds otherwise."""
     from threadpoolctl import threadpool_info
 
     known = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
