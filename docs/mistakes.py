@@ -22,11 +22,11 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from numpyvae import VAE, Adam, Config, FlatArrays, Run, as_floats, load_dataset, reconstruct
-from numpyvae.experiments.runs import blas_threads
 from numpyvae.figures import style
 from numpyvae.functional import Array
 from numpyvae.model import Reconstruction
 from numpyvae.training.folder import sample_latents
+from numpyvae.training.loop import blas_threads
 from numpyvae.training.steps import numpy_trainer, visits
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
 from reference_torch.proof.gradcheck import gradcheck

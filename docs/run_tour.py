@@ -17,7 +17,7 @@ def executed(epochs: int | None = None) -> nbformat.NotebookNode:
     Raises:
         CellExecutionError: a cell failed.
     """
-    notebook = nbformat.read(TOUR, as_version=4)
+    notebook = nbformat.read(TOUR, as_version=4)  # type: ignore[no-untyped-call]
     if epochs is not None:
         (cell,) = [cell for cell in notebook.cells if "epochs = 40" in cell.source]
         cell.source = cell.source.replace("epochs = 40", f"epochs = {epochs}")
@@ -31,7 +31,7 @@ def main() -> None:
         cell.metadata.pop("execution", None)  # when, which changes with every run
         for output in cell.get("outputs", ()):
             output.get("data", {}).pop("image/jpeg", None)  # of what is there as PNG
-    nbformat.write(notebook, TOUR)
+    nbformat.write(notebook, TOUR)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -2,22 +2,37 @@
 
     python docs/speed_ideas.py
 
-Each idea is tried on the article's network, in turns with the step as it is. Run it on a quiet
-machine. What docs/speed.md says of ideas comes from here.
+Each idea is tried on the article's network, in a process of its own, for five rounds, in turns with
+the step as it is. Run it on a quiet machine. What docs/speed.md says of ideas comes from here.
 """
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from statistics import median
 from unittest.mock import patch
 
 import numpy as np
 
 from numpyvae import VAE, Adam, FlatArrays, functional, optim
 from numpyvae.functional import Array
-from reference_torch.speed.contenders import Sizes, medians
+from numpyvae.training.loop import blas_threads
+from reference_torch.speed.contenders import Sizes
+from reference_torch.speed.step import milliseconds
 
-BLOCKS = (16, 64, 128, 2048)  # Ki elements, beside the 32 of optim.BLOCK
+ROUNDS = 5
+BLOCKS = "Adam in blocks of "  # so many Ki elements, instead of optim.BLOCK
+AWAKE = "OpenBLAS's threads awake between products"
+IDEAS = (
+    "as it is",
+    "sigmoid by tanh",
+    "both heads as one product",
+    "Adam layer by layer",
+    "Adam on one thread",
+    AWAKE,
+    *(f"{BLOCKS}{size} Ki" for size in (32, 128, 1024)),
+)
 
 
 def tanh_sigmoid(a: Array, out: Array | None = None) -> Array:
@@ -81,28 +96,6 @@ class EagerVAE(VAE):
             self.adams[name].step({"p": self.gradients[name].ravel()})
 
 
-class ThreadedAdam(Adam):
-    """The blocks of the vector are shared out to two threads."""
-
-    pool = ThreadPoolExecutor(2)
-
-    def __init__(self, parameters: FlatArrays, weight_decay: float) -> None:
-        half = len(parameters.flat) // 2
-        self.parts = [slice(None, half), slice(half, None)]
-        self.halves = [
-            Adam(slice_of(parameters, part), weight_decay=weight_decay) for part in self.parts
-        ]
-
-    def step(self, gradients: Mapping[str, Array]) -> None:
-        assert isinstance(gradients, FlatArrays)
-        jobs = [
-            self.pool.submit(half.step, slice_of(gradients, part))
-            for half, part in zip(self.halves, self.parts, strict=True)
-        ]
-        for job in jobs:
-            job.result()
-
-
 def slice_of(arrays: FlatArrays, part: slice) -> FlatArrays:
     """A part of the flat vector, as FlatArrays with a single name."""
     view = FlatArrays({"p": arrays.flat[part].shape}, arrays.flat.dtype)
@@ -118,50 +111,51 @@ def piece_of(arrays: FlatArrays, name: str) -> slice:
     return slice(start, start + arrays[name].size)
 
 
-def step_of(
-    sizes: Sizes, model: type[VAE] = VAE, optimiser: Callable[..., Adam] = Adam
-) -> Callable[[], None]:
-    """A training step."""
-    vae = model(*sizes.network)
-    adam = optimiser(vae.parameters, weight_decay=0.01)
+def measured(idea: str, batch: int) -> float:
+    """Milliseconds per step with an idea, in this process."""
+    sizes, threads = Sizes(batch), 1 if idea == "Adam on one thread" else blas_threads()
+    model = {"both heads as one product": OneHeadVAE, "Adam layer by layer": EagerVAE}
+    with ExitStack() as stack:
+        if idea == "sigmoid by tanh":
+            stack.enter_context(patch.object(functional, "sigmoid", tanh_sigmoid))
+        if idea.startswith(BLOCKS):
+            block = int(idea.removeprefix(BLOCKS).removesuffix(" Ki"))
+            stack.enter_context(patch.object(optim, "BLOCK", block * 1024))
+        vae = model.get(idea, VAE)(*sizes.network)
+        adam = Adam(vae.parameters, weight_decay=0.01)
+        stack.enter_context(adam.threads(threads))
 
-    def step() -> None:
-        vae.forward(sizes.x, sizes.eps)
-        gradients = vae.backward()
-        if model is not EagerVAE:
-            adam.step(gradients)
+        def step() -> None:
+            vae.forward(sizes.x, sizes.eps)
+            gradients = vae.backward()
+            if not isinstance(vae, EagerVAE):
+                adam.step(gradients)
 
-    return step
-
-
-def patched(
-    step: Callable[[], None], module: ModuleType, name: str, value: object
-) -> Callable[[], None]:
-    def call() -> None:
-        with patch.object(module, name, value):
-            step()
-
-    return call
+        return milliseconds(step)
 
 
 def main() -> None:
-    for batch in (64, 512):
-        sizes = Sizes(batch)
-        ideas = {
-            "as it is": step_of(sizes),
-            "sigmoid by tanh": patched(step_of(sizes), functional, "sigmoid", tanh_sigmoid),
-            "both heads as one product": step_of(sizes, OneHeadVAE),
-            "Adam layer by layer, in the backward pass": step_of(sizes, EagerVAE),
-            "Adam on two threads": step_of(sizes, optimiser=ThreadedAdam),
-        }
-        for block in BLOCKS:
-            with patch.object(optim, "BLOCK", block * 1024):
-                step = step_of(sizes)  # with scratch of that size
-            ideas[f"Adam in blocks of {block} Ki"] = patched(step, optim, "BLOCK", block * 1024)
-        times = medians(ideas, rounds=20)
-        print(f"batch {batch:<38}{'ms per step':>12}{'gain':>8}")
-        for name, ms in times.items():
-            print(f"  {name:<42}{ms:12.3f}{1 - ms / times['as it is']:8.1%}")
+    if len(sys.argv) > 1:
+        print(measured(sys.argv[1], int(sys.argv[2])))
+        return
+    for batch in ("64", "512"):
+        times: dict[str, list[float]] = {idea: [] for idea in IDEAS}
+        for _ in range(ROUNDS):
+            for idea in IDEAS:
+                awake = {"OPENBLAS_THREAD_TIMEOUT": "28"} if idea == AWAKE else {}
+                done = subprocess.run(
+                    [sys.executable, __file__, idea, batch],
+                    env={**os.environ, **awake},
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
+                times[idea].append(float(done.stdout))
+        print(f"batch {batch:<38}{'ms per step':>12}{'gain':>8}{'lowest':>8}{'highest':>8}")
+        for idea, values in times.items():
+            gains = [1 - ms / now for ms, now in zip(values, times[IDEAS[0]], strict=True)]
+            print(f"  {idea:<42}{median(values):12.3f}{median(gains):8.1%}", end="")
+            print(f"{min(gains):8.1%}{max(gains):8.1%}")
 
 
 if __name__ == "__main__":

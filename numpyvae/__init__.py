@@ -16,6 +16,12 @@ The rooms, in reading order; each imports only from those above it:
     commands/      the command line
 """
 
+import os
+
+# OpenBLAS's threads spin for a while after every product, and keep a core from Adam's threads,
+# unless this is set before NumPy is loaded. docs/speed.md has the measurements.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+
 from . import functional, importance
 from .data.dataset import Dataset, as_floats
 from .data.loading import load_dataset

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
 from .flat import FlatArrays
 from .functional import Array
 
-BLOCK = 32768  # elements: the five arrays of a block fit into a core's L2 cache
+BLOCK = 288 * 1024  # elements: few enough for the cache, enough to be worth a thread's while
 
 
 class Adam:
@@ -60,7 +63,8 @@ class Adam:
         self.steps = 0
         self.gradient_sum = np.zeros_like(parameters.flat)
         self.square_sum = np.zeros_like(parameters.flat)
-        self._scratch = np.empty_like(parameters.flat[:BLOCK])
+        self._scratch = np.empty_like(parameters.flat)
+        self._map: Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]] = map
 
     def __repr__(self) -> str:
         return (
@@ -71,8 +75,8 @@ class Adam:
     def step(self, gradients: Mapping[str, Array]) -> None:
         """Moves the parameters one step against ``gradients``, as ``VAE.backward`` returns them.
 
-        docs/adam.md derives it: the constants (A3), (A4), (A5) and (A6), and the loop over blocks,
-        (A1), (A2) and (A7).
+        docs/adam.md derives it: the constants (A3), (A4), (A5) and (A6), and what is done to a
+        block, (A1), (A2) and (A7).
         """
         gradient = self._flat(gradients)
         self.steps += 1
@@ -84,11 +88,10 @@ class Adam:
         eps = self.eps * r
         decay = 1 - self.lr * self.weight_decay
 
-        for start in range(0, len(gradient), BLOCK):
-            block = slice(start, start + BLOCK)
+        def move(block: slice) -> None:
             p, g = self.parameters.flat[block], gradient[block]
             m, v = self.gradient_sum[block], self.square_sum[block]
-            update = self._scratch[: len(p)]
+            update = self._scratch[block]
             m *= beta1
             m += g
             v *= beta2
@@ -100,6 +103,24 @@ class Adam:
             update *= step_size
             p *= decay
             p -= update
+
+        starts = range(0, len(gradient), BLOCK)
+        for _ in self._map(move, [slice(start, start + BLOCK) for start in starts]):
+            pass  # each block is moved, on whichever thread
+
+    @contextmanager
+    def threads(self, n: int) -> Iterator[None]:
+        """While this lasts, ``step`` shares its blocks out to n threads; the result is the same.
+
+        NumPy lets other threads run while it computes, so each can have a core of its own.
+        """
+        same_warnings = partial(np.seterr, **np.geterr())  # NumPy keeps what to warn of by thread
+        with ThreadPoolExecutor(n, initializer=same_warnings) as pool:
+            self._map = pool.map if n > 1 else map
+            try:
+                yield
+            finally:
+                self._map = map
 
     def _flat(self, gradients: Mapping[str, Array]) -> Array:
         """All gradients as one vector, in the order of the parameters."""

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from threadpoolctl import threadpool_info
-
 from ..data.dataset import Dataset
 from ..data.files import reading, write_text
 from ..errors import InputError
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
-from ..training.loop import train
+from ..training.loop import blas_threads, train
 
 SEED_FOLDER = "seed-{}"
 THREADS = "threads.json"  # the numbers of BLAS threads that runs were trained with
@@ -68,8 +66,3 @@ def threads(folder: Path) -> list[int]:
         return []
     with reading(folder / THREADS) as file:
         return list(json.load(file))
-
-
-def blas_threads() -> int:
-    """How many threads the matrix products use: with another number a run rounds otherwise."""
-    return max((pool["num_threads"] for pool in threadpool_info()), default=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -106,7 +107,8 @@ def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
     epoch = len(run.history) + 1
     run.adam.lr = learning_rate(run.config, epoch)
     start = time.perf_counter()
-    with np.errstate(over="ignore", invalid="ignore"):  # every loss is checked instead
+    quiet = np.errstate(over="ignore", invalid="ignore")  # every loss is checked instead
+    with quiet, run.adam.threads(blas_threads()):
         train_averages = trainer.train_epoch(shown.step)
         val_averages = trainer.validate()
     if not all(map(isfinite, val_averages.values())):
@@ -120,6 +122,14 @@ def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
         "seconds": time.perf_counter() - start,
     }
     return {"epoch": epoch, **{column: float(row[column]) for column in COLUMNS[1:]}}
+
+
+def blas_threads() -> int:
+    """How many threads matrix products and Adam use; with another number a run rounds otherwise."""
+    from threadpoolctl import threadpool_info
+
+    known = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+    return max(known, default=os.cpu_count() or 1)
 
 
 def learning_rate(config: Config, epoch: int) -> float:

@@ -1,9 +1,13 @@
 """Measures how fast NumPy and PyTorch train on this machine."""
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from json import dumps, loads
 from pathlib import Path
 from typing import Any
@@ -15,89 +19,112 @@ from threadpoolctl import threadpool_info
 from numpyvae import InputError, load_dataset
 from numpyvae.commands.arguments import add_data_arguments, add_json_argument, png
 from numpyvae.data.files import make_folder, write_text
+from numpyvae.training.loop import blas_threads
 
-from .contenders import COMPILED, DEFAULT, FUSED, NUMPY, PRODUCTS, Sizes, compiler_works, medians
-from .tables import epoch_table, growth_table, step_table
+from .contenders import FUSED, NUMPY, contenders
+from .peak import PEAK
+from .tables import command_table, growth_table, step_table
 
 HELP = "measure the speed of both on this machine"
 DESCRIPTION = """\
 Measure the time of a training step of the article's network (forward, backward, optimiser) in
-NumPy and in PyTorch, on this machine, in one process: the contenders take turns for many rounds,
-and the median counts. Both sides use float32, the same number of threads, the same images and
-weights, and read the loss after every step. Warm-up is not counted. The matrix
-products of NumPy's step are also measured alone.
+NumPy and in PyTorch, on this machine. Each contender has a process of its own, as when a user
+trains with it; the processes take turns for several rounds, and the medians over the rounds are
+shown with their lowest and highest. All use float32, the same number of threads, the same images
+and weights, and read the loss after every step. Warm-up is not counted. The matrix products of
+NumPy's step are also measured alone. JAX is measured where it is installed.
 
-Then: where NumPy's time goes, a whole epoch of both trainers with data and validation, and how a
-step's time grows with batch size and layer sizes. Run it on a quiet machine.
+Then: where NumPy's time goes; whole commands, from start to end; and how a step's time grows with
+batch size and layer sizes. Run it on a quiet machine.
 """
-BATCH_SIZES = (64, 128, 512)
+BATCHES = (64, 128, 512)
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def measure_steps(rounds: int, compiled: bool) -> dict[str, dict[str, float]]:
-    """Milliseconds per step, by batch size and contender."""
-    results = {}
-    for batch in BATCH_SIZES:
-        sizes = Sizes(batch)
-        contenders = {
-            PRODUCTS: sizes.products(),
-            **sizes.numpy_parts(),
-            DEFAULT: sizes.torch_step(),
-            "PyTorch, AdamW foreach": sizes.torch_step(foreach=True),
-            FUSED: sizes.torch_step(fused=True),
-        }
-        if compiled:
-            contenders[COMPILED] = sizes.torch_step(compiled=True, fused=True)
-        if torch.cuda.is_available():
-            contenders["PyTorch, CUDA, fused"] = sizes.torch_step(device="cuda", fused=True)
-        results[str(batch)] = medians(contenders, rounds)
+def measure_steps(
+    names: Sequence[str], sizes: Mapping[str, Mapping[str, Any]], rounds: int, threads: int
+) -> dict[str, dict[str, list[float]]]:
+    """Milliseconds per step, by size and contender: one number per round."""
+    results: dict[str, dict[str, list[float]]] = {size: {} for size in sizes}
+    for _ in range(rounds):
+        for name in names:
+            program = [sys.executable, "-m", "reference_torch.speed.step"]
+            done = _run([*program, name, dumps(list(sizes.values()))], threads)
+            for size, times in zip(sizes, loads(done.stdout), strict=True):
+                for part, milliseconds in times.items():
+                    results[size].setdefault(part, []).append(milliseconds)
     return results
 
 
-def growing_sizes() -> dict[str, dict[int, Sizes]]:
-    """The series of ``measure_growth``: one size grows, the others are the article's."""
+def growing_sizes() -> dict[str, dict[str, dict[str, Any]]]:
+    """The series of growth: one size grows, the others are the article's."""
     return {
-        "batch size": {n: Sizes(n) for n in (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)},
-        "hidden width": {n: Sizes(64, (n, n // 2)) for n in (64, 128, 256, 512, 1024, 2048)},
-        "latent units": {n: Sizes(64, z_dim=n) for n in (2, 10, 50, 100, 200)},
+        "batch size": {str(2**n): {"batch": 2**n} for n in range(4, 13)},
+        "hidden width": {
+            str(2**n): {"batch": 64, "hidden": [2**n, 2 ** (n - 1)]} for n in range(6, 12)
+        },
+        "latent units": {str(n): {"batch": 64, "z_dim": n} for n in (2, 10, 50, 100, 200)},
     }
 
 
-def measure_growth(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Milliseconds per step of NumPy and of PyTorch (fused) as one size grows, by that size."""
-    return {
-        name: {
-            str(n): medians(
-                {NUMPY: sizes.numpy_parts()[NUMPY], FUSED: sizes.torch_step(fused=True)}, rounds
-            )
-            for n, sizes in series.items()
-        }
-        for name, series in growing_sizes().items()
+def measure_commands(
+    commands: Mapping[str, Sequence[str]], rounds: int, threads: int
+) -> dict[str, dict[str, Any]]:
+    """Seconds from start to end of whole commands, one number per round, and peak memory, MiB."""
+    results: dict[str, dict[str, Any]] = {
+        name: {"seconds": [], "peak MiB": None} for name in commands
     }
-
-
-def measure_epochs(dataset: str, data_dir: str | None) -> dict[str, dict[str, float | None]]:
-    """Seconds of an epoch (the better of two, after a first) and peak memory, by trainer.
-
-    Each in a process of its own, whose memory is its own.
-    """
-    trainers = {"NumPy": "numpy", "PyTorch, CPU": "cpu"}
-    if torch.cuda.is_available():
-        trainers["PyTorch, CUDA"] = "cuda"
-    results = {}
-    for name, trainer in trainers.items():
-        command = [sys.executable, "-m", "reference_torch.speed.epoch", trainer, dataset]
-        done = subprocess.run([*command, data_dir or ""], capture_output=True, text=True)
-        if done.returncode:
-            raise InputError(f"the epoch of {name} failed: {done.stderr.strip().splitlines()[-1]}")
-        results[name] = loads(done.stdout)
+    for _ in range(rounds):
+        for name, command in commands.items():
+            with tempfile.TemporaryDirectory() as folder:
+                start = time.perf_counter()
+                done = _run([sys.executable, *(a.format(folder) for a in command)], threads)
+                results[name]["seconds"].append(time.perf_counter() - start)
+            if PEAK in done.stderr:
+                results[name]["peak MiB"] = float(done.stderr.rpartition(PEAK)[2])
     return results
+
+
+def _run(command: Sequence[str], threads: int) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines() or ["no reason given"]
+        raise InputError(f"{' '.join(command[1:4])} failed: {reason[-1]}")
+    return done
+
+
+def starting() -> dict[str, list[str]]:
+    """Commands that do next to nothing."""
+    return {
+        "import numpy": ["-c", "import numpy"],
+        "import numpyvae": ["-c", "import numpyvae"],
+        "numpyvae --help": ["-m", "numpyvae", "--help"],
+    }
+
+
+def trainings(dataset: str, data_dir: str | None, epochs: int) -> dict[str, list[str]]:
+    """Whole trainings, with data, validation, checkpoints and pictures."""
+    flags = ["--dataset", dataset, "--epochs", str(epochs), "--out", "{}/run"]
+    flags += ["--data-dir", data_dir] if data_dir else []
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    peak = "reference_torch.speed.peak"
+    return {"numpyvae train": ["-m", peak, "numpyvae", "train", *flags]} | {
+        f"reference_torch train --device {device}": [
+            *("-m", peak, "reference_torch", "train", "--device", device, *flags)
+        ]
+        for device in devices
+    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_data_arguments(parser)
-    add("--rounds", type=int, default=20, metavar="N", help="turns of each contender (default 20)")
-    add("--no-compile", action="store_true", help="leave torch.compile out, which needs a minute")
+    add("--epochs", type=int, default=3, metavar="N", help="of the trainings (default 3)")
+    add("--rounds", type=int, default=5, metavar="N", help="turns of each contender (default 5)")
+    add("--threads", type=int, metavar="N", help="of each contender (default: all cores)")
+    add("--no-compile", action="store_true", help="leave torch.compile out, which needs minutes")
+    add("--no-commands", action="store_true", help="leave out whole commands")
     add("--no-growth", action="store_true", help="leave out how a step's time grows with the sizes")
     add_json_argument(parser)
     add("--plot", type=png, metavar="FILE", help="draw how a step's time grows into FILE")
@@ -106,29 +133,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(
     dataset: str | None,
     data_dir: str | None,
+    epochs: int,
     rounds: int,
+    threads: int | None,
     no_compile: bool,
+    no_commands: bool,
     no_growth: bool,
     json: Path | None,
     plot: Path | None,
 ) -> None:
     """Measures and prints table after table."""
-    if rounds < 1:
-        raise InputError(f"--rounds must be at least 1, got {rounds}")
+    for flag, value in (("--rounds", rounds), ("--epochs", epochs), ("--threads", threads)):
+        if value is not None and value < 1:
+            raise InputError(f"{flag} must be at least 1, got {value}")
     if plot and no_growth:
         raise InputError("--plot draws what --no-growth leaves out: give one of them")
     dataset = dataset or "digits"
     load_dataset(dataset, data_dir)  # complains before minutes of measuring, not after
     for path in filter(None, (json, plot)):
         make_folder(path.parent)
-    results: dict[str, Any] = {"machine": machine()}
+    threads = threads or blas_threads()
+    results: dict[str, Any] = {"machine": machine(threads)}
     print(results["machine"], end="\n\n", flush=True)
-    results["milliseconds per step"] = measure_steps(rounds, not no_compile and compiler_works())
-    print(step_table(results["milliseconds per step"]), flush=True)
-    results["epochs"] = {"dataset": dataset, **measure_epochs(dataset, data_dir)}
-    print(epoch_table(results["epochs"]), flush=True)
+    batches = {str(batch): {"batch": batch} for batch in BATCHES}
+    steps = measure_steps(contenders(not no_compile), batches, rounds, threads)
+    results["milliseconds per step"] = steps
+    print(step_table(steps), flush=True)
+    if not no_commands:
+        results["start"] = measure_commands(starting(), rounds, threads)
+        print(command_table("start-up", results["start"]), flush=True)
+        commands = trainings(dataset, data_dir, epochs)
+        results["trainings"] = measure_commands(commands, max(1, rounds // 2), threads)
+        title = f"{epochs} epochs of {dataset}, whole commands"
+        print(command_table(title, results["trainings"]), flush=True)
     if not no_growth:
-        results["growth"] = measure_growth(max(1, rounds // 4))
+        results["growth"] = {
+            name: measure_steps((NUMPY, FUSED), sizes, max(1, rounds // 2), threads)
+            for name, sizes in growing_sizes().items()
+        }
         print(growth_table(results["growth"]), flush=True)
     if json:
         write_text(json, dumps(results, indent=2) + "\n")
@@ -138,14 +180,11 @@ def run(
         growth(results["growth"], plot)
 
 
-def machine() -> str:
-    """What the figures were measured on."""
+def machine(threads: int) -> str:
+    """What the figures are measured on."""
     known = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
-    if known:
-        name, threads = "{internal_api} {version}".format(**known[0]), known[0]["num_threads"]
-    else:  # such as Apple's Accelerate
-        name, threads = "a BLAS that threadpoolctl does not know", torch.get_num_threads()
-    torch.set_num_threads(threads)
+    # such as Apple's Accelerate is not known
+    name = "{internal_api} {version}".format(**known[0]) if known else "a BLAS unknown here"
     gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (
         f"NumPy {np.__version__} ({name}), PyTorch {torch.__version__}, {threads} threads each, "

@@ -1,39 +1,21 @@
-"""What is measured: a step of NumPy, of PyTorch, and the matrix products alone."""
+"""What is measured: a training step of NumPy, PyTorch and JAX, and the matrix products alone."""
 
-import time
-from collections.abc import Callable, Mapping
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import torch
 
 from numpyvae import VAE, Adam
 from numpyvae.model import parameter_shapes
 
-from ..twin.carrying import to_torch
-
 NUMPY, PRODUCTS = "NumPy, this package", "matrix products alone, NumPy"
 DEFAULT, FUSED = "PyTorch, AdamW as it comes", "PyTorch, AdamW fused"
-COMPILED = "PyTorch, compiled, AdamW fused"
+COMPILED, CUDA, JAX = "PyTorch, compiled and fused", "PyTorch, CUDA, fused", "JAX, compiled"
 PARTS = ("forward", "backward", "Adam")  # of NumPy's step
-STEPS = 10  # of a contender before the next one's turn
-REST = 0.03  # seconds between turns: the other side's threads spin on for a while
-Contenders = Mapping[str, Callable[[], object]]
-
-
-def medians(contenders: Contenders, rounds: int) -> dict[str, float]:
-    """Milliseconds of one call of each contender: the median over ``rounds`` turns."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, call in contenders.items():
-            time.sleep(REST)
-            call()
-            call()
-            for _ in range(STEPS):
-                start = time.perf_counter()
-                call()
-                times[name].append(time.perf_counter() - start)
-    return {name: 1e3 * float(np.median(values)) for name, values in times.items()}
+Step = Callable[[], object]
 
 
 class Sizes:
@@ -46,12 +28,29 @@ class Sizes:
         rng = np.random.default_rng(0)
         self.x = rng.random((batch, x_dim), np.float32)
         self.eps = rng.standard_normal((batch, z_dim), np.float32)
+        self.adams: list[Adam] = []  # of NumPy's step
 
-    def numpy_parts(self) -> dict[str, Callable[[], object]]:
+    def contender(self, name: str) -> dict[str, Step]:
+        """A contender's step; of NumPy's also the three parts, one by one."""
+        settings: dict[str, dict[str, Any]] = {
+            DEFAULT: {},
+            "PyTorch, AdamW foreach": {"foreach": True},
+            FUSED: {"fused": True},
+            COMPILED: {"compiled": True, "fused": True},
+            CUDA: {"device": "cuda", "fused": True},
+        }
+        if name == NUMPY:
+            return self.numpy_parts()
+        if name == PRODUCTS:
+            return {name: self.products()}
+        return {name: self.jax_step() if name == JAX else self.torch_step(**settings[name])}
+
+    def numpy_parts(self) -> dict[str, Step]:
         """NumPy's step, and its three parts one by one."""
         vae = VAE(*self.network)
         adam = Adam(vae.parameters, weight_decay=0.01)
         standing = Adam(vae.parameters, lr=0.0, weight_decay=0.01)  # leaves the weights sane
+        self.adams = [adam, standing]
 
         def step() -> float:
             loss = vae.forward(self.x, self.eps)
@@ -65,11 +64,11 @@ class Sizes:
         )
         return {NUMPY: step, **dict(zip(PARTS, parts, strict=True))}
 
-    def products(self) -> Callable[[], object]:
+    def products(self) -> Step:
         """The matrix products of the step, and nothing else."""
         rng = np.random.default_rng(0)
         shapes = [s for s in parameter_shapes(*self.network).values() if len(s) == 2]
-        calls: list[Callable[[], object]] = []
+        calls: list[Step] = []
 
         def product(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> None:
             out = np.empty((a.shape[0], b.shape[1]), np.float32)
@@ -90,10 +89,12 @@ class Sizes:
 
         return run
 
-    def torch_step(
-        self, compiled: bool = False, device: str = "cpu", **adamw: Any
-    ) -> Callable[[], object]:
+    def torch_step(self, compiled: bool = False, device: str = "cpu", **adamw: Any) -> Step:
         """PyTorch's step."""
+        import torch  # not at the top: a process that measures NumPy does without it
+
+        from ..twin.carrying import to_torch
+
         model = to_torch(VAE(*self.network), device)
         optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, **adamw)
         forward = torch.compile(model) if compiled else model
@@ -108,9 +109,62 @@ class Sizes:
 
         return step
 
+    def jax_step(self) -> Step:
+        """JAX's step, compiled as one function."""
+        import jax
+        import jax.numpy as jnp
+
+        def linear(w: Any, layer: str, x: Any) -> Any:
+            return x @ w[f"{layer}.weight"].T + w[f"{layer}.bias"]
+
+        def loss(w: Any, x: Any, eps: Any) -> Any:
+            h2 = jax.nn.relu(linear(w, "encoder2", jax.nn.relu(linear(w, "encoder1", x))))
+            mean, log_var = linear(w, "mean", h2), linear(w, "log_var", h2)
+            z = mean + jnp.exp(log_var / 2) * eps
+            h4 = jax.nn.relu(linear(w, "decoder2", jax.nn.relu(linear(w, "decoder1", z))))
+            y = jax.nn.sigmoid(linear(w, "decoder3", h4))
+            kl = 0.5 * jnp.sum(mean**2 + jnp.exp(log_var) - 1 - log_var)
+            return jnp.sum((y - x) ** 2) + kl
+
+        def adamw(p: Any, m: Any, v: Any, t: Any) -> Any:
+            update = m / (1 - 0.9**t) / (jnp.sqrt(v / (1 - 0.999**t)) + 1e-8)
+            return p * (1 - 1e-5) - 1e-3 * update
+
+        def update(state: Any, x: Any, eps: Any) -> Any:
+            w, m, v, t = state
+            value, g = jax.value_and_grad(loss)(w, x, eps)
+            m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+            v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g**2, v, g)
+            w = jax.tree.map(lambda p, m, v: adamw(p, m, v, t), w, m, v)
+            return (w, m, v, t + 1), value
+
+        compiled = jax.jit(update, donate_argnums=0)
+        w = {name: jnp.array(array) for name, array in VAE(*self.network).parameters.items()}
+        zeros = [jax.tree.map(jnp.zeros_like, w) for _ in range(2)]
+        x, eps, state = jnp.array(self.x), jnp.array(self.eps), (w, *zeros, jnp.ones(()))
+
+        def step() -> float:
+            nonlocal state
+            state, value = compiled(state, x, eps)
+            return float(value)
+
+        return step
+
+
+def contenders(compiled: bool) -> list[str]:
+    """Those that this machine has."""
+    import torch
+
+    names = [PRODUCTS, NUMPY, DEFAULT, "PyTorch, AdamW foreach", FUSED]
+    names += [COMPILED] if compiled and compiler_works() else []
+    names += [CUDA] if torch.cuda.is_available() else []
+    return names + ([JAX] if find_spec("jax") else [])
+
 
 def compiler_works() -> bool:
     """Whether ``torch.compile`` finds what it needs on this machine."""
+    import torch
+
     try:
         torch.compile(lambda x: x + 1)(torch.ones(2))
     except Exception:  # its errors have many kinds, and all mean the same here

@@ -1,46 +1,53 @@
-"""The figures of a benchmark as lines of text."""
+"""The figures of a benchmark as lines of text. Every figure is a median over the rounds."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from .contenders import FUSED, NUMPY, PARTS, PRODUCTS
 
+Rounds = Mapping[str, Sequence[float]]  # a figure per round, by what was measured
 
-def step_table(by_batch: Mapping[str, Mapping[str, float]]) -> str:
+
+def step_table(by_batch: Mapping[str, Rounds]) -> str:
     """Per batch size: each contender, against NumPy; and where NumPy's time goes."""
     text = ""
-    for batch, times in by_batch.items():
-        ours, parts = times[NUMPY], [times[part] for part in PARTS]
-        text += f"{'batch ' + batch:<32}{'ms per step':>12}{'times NumPy':>13}\n"
-        for name, ms in times.items():
+    for batch, rounds in by_batch.items():
+        text += f"{'batch ' + batch:<32}{'ms per step':>12}{'lowest':>9}{'highest':>9}"
+        text += f"{'times NumPy':>13}\n"
+        for name, times in rounds.items():
             if name not in PARTS:
-                text += f"  {name:<30}{ms:12.2f}{ms / ours:13.2f}\n"
-        text += f"  share of products in NumPy's step {times[PRODUCTS] / ours:.0%}; one by one: "
-        text += ", ".join(f"{part} {ms:.2f} ms" for part, ms in zip(PARTS, parts, strict=True))
-        text += "\n\n"
+                ratio = median(a / b for a, b in zip(times, rounds[NUMPY], strict=True))
+                text += f"  {name:<30}{median(times):12.2f}{min(times):9.2f}{max(times):9.2f}"
+                text += f"{ratio:13.2f}\n"
+        ours = median(rounds[NUMPY])
+        text += f"  share of products in NumPy's step {median(rounds[PRODUCTS]) / ours:.0%}; "
+        parts = (f"{part} {median(rounds[part]):.2f} ms" for part in PARTS)
+        text += f"one by one: {', '.join(parts)}\n\n"
     return text
 
 
-def epoch_table(epochs: Mapping[str, Any]) -> str:
-    """Per trainer: an epoch with its validation, and the process's peak memory."""
-    text = f"{'an epoch of ' + epochs['dataset']:<32}{'seconds':>12}{'peak MiB':>13}\n"
-    for name, result in epochs.items():
-        if name != "dataset":
-            peak = "-" if result["peak MiB"] is None else f"{result['peak MiB']:.0f}"
-            text += f"  {name:<30}{result['seconds']:12.2f}{peak:>13}\n"
+def command_table(title: str, rounds: Mapping[str, Mapping[str, Any]]) -> str:
+    """Whole processes: seconds from start to end, and the most memory that they held."""
+    text = f"{title:<44}{'seconds':>9}{'lowest':>9}{'highest':>9}{'peak MiB':>10}\n"
+    for name, figures in rounds.items():
+        times, peak = figures["seconds"], figures["peak MiB"]
+        text += f"  {name:<42}{median(times):9.2f}{min(times):9.2f}{max(times):9.2f}"
+        text += f"{'-' if peak is None else format(peak, '.0f'):>10}\n"
     return text
 
 
-def growth_table(growth: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+def growth_table(growth: Mapping[str, Mapping[str, Rounds]]) -> str:
     """Per size that grows: both contenders, their ratio, and where the faster one changes."""
     text = ""
     for name, by_size in growth.items():
         text += f"{name:<18}{'NumPy ms':>10}{'PyTorch ms':>12}{'ratio':>8}\n"
         ratios = {}
-        for size, times in by_size.items():
-            ratios[size] = times[FUSED] / times[NUMPY]
-            text += f"  {size:<16}{times[NUMPY]:10.2f}{times[FUSED]:12.2f}{ratios[size]:8.2f}\n"
+        for size, rounds in by_size.items():
+            ours, theirs = median(rounds[NUMPY]), median(rounds[FUSED])
+            ratios[size] = theirs / ours
+            text += f"  {size:<16}{ours:10.2f}{theirs:12.2f}{ratios[size]:8.2f}\n"
         text += f"  {crossover(ratios)}\n\n"
     return text
 

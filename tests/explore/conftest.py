@@ -49,7 +49,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="session")
 def make_run():
-    """An untrained run on the digits, its latent clouds apart from each other as trained ones are."""
+    """An untrained run on the digits, its latent clouds apart as trained ones are."""
 
     def make(**settings) -> Run:
         config = Config(**{"hidden": (12, 12), "z_dim": 2, "batch_size": 32, **settings})
@@ -74,7 +74,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def wait():
-    """Waits until a condition in JavaScript is true. (The page's policy forbids Playwright's way.)"""
+    """Waits until a condition in JavaScript is true. (The page forbids Playwright's own way.)"""
 
     def wait(opened, condition: str) -> None:
         for _ in range(400):
