@@ -1,5 +1,7 @@
 """optim.py: Adam by hand, against the paper's algorithm, and its promises."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,28 @@ def test_betas_must_be_from_0_to_below_1(betas):
 def test_adam_says_what_it_is():
     settings = "lr 0.1, betas (0.9, 0.999), eps 1e-08, weight_decay 0"
     assert repr(Adam(parameters([0.0]), lr=0.1)) == f"<Adam {settings}, 0 steps taken>"
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_threads_change_no_bit_and_end_with_their_block(n):
+    size = 3 * optim.BLOCK + 777
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal(size), rng.standard_normal((3, size))
+    alone, shared = (parameters(start, np.float32) for _ in range(2))
+    adams = [Adam(p, weight_decay=0.1) for p in (alone, shared)]
+    threads = threading.active_count()
+    with adams[1].threads(n):
+        for g in gradients.astype(np.float32):
+            for adam in adams:
+                adam.step({"p": g})
+        assert (threading.active_count() > threads) == (n > 1)
+    assert threading.active_count() == threads
+    np.testing.assert_array_equal(alone.flat, shared.flat)
+
+
+def test_threads_warn_of_what_their_caller_warns_of():
+    p = parameters(np.ones(2 * optim.BLOCK), np.float32)
+    with np.errstate(over="ignore"), (adam := Adam(p)).threads(2):
+        adam.step({"p": np.full(2 * optim.BLOCK, 1e30, np.float32)})
+    with adam.threads(2), pytest.warns(RuntimeWarning, match="overflow"):
+        adam.step({"p": np.full(2 * optim.BLOCK, 1e30, np.float32)})
