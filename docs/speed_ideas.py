@@ -18,6 +18,7 @@ import numpy as np
 from numpyvae import VAE, Adam, FlatArrays, functional, optim
 from numpyvae.functional import Array
 from numpyvae.training.loop import blas_threads
+from reference_torch.speed.bench import SECONDS
 from reference_torch.speed.contenders import Sizes
 from reference_torch.speed.step import milliseconds
 
@@ -131,7 +132,7 @@ def measured(idea: str, batch: int) -> float:
             if not isinstance(vae, EagerVAE):
                 adam.step(gradients)
 
-        return milliseconds(step)
+        return milliseconds(step, SECONDS)
 
 
 def main() -> None:

@@ -37,7 +37,8 @@ NumPy's step are also measured alone. JAX is measured where it is installed.
 Then: where NumPy's time goes; whole commands, from start to end; and how a step's time grows with
 batch size and layer sizes. Run it on a quiet machine.
 """
-BATCHES = (64, 128, 512)
+SECONDS = 1.0  # of measuring one size of one contender in one round
+BATCHES = {str(batch): {"batch": batch} for batch in (64, 128, 512)}
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -49,7 +50,7 @@ def measure_steps(
     for _ in range(rounds):
         for name in names:
             program = [sys.executable, "-m", "reference_torch.speed.step"]
-            done = _run([*program, name, dumps(list(sizes.values()))], threads)
+            done = _run([*program, name, dumps(list(sizes.values())), str(SECONDS)], threads)
             for size, times in zip(sizes, loads(done.stdout), strict=True):
                 for part, milliseconds in times.items():
                     results[size].setdefault(part, []).append(milliseconds)
@@ -155,8 +156,7 @@ def run(
     threads = threads or blas_threads()
     results: dict[str, Any] = {"machine": machine(threads)}
     print(results["machine"], end="\n\n", flush=True)
-    batches = {str(batch): {"batch": batch} for batch in BATCHES}
-    steps = measure_steps(contenders(not no_compile), batches, rounds, threads)
+    steps = measure_steps(contenders(not no_compile), BATCHES, rounds, threads)
     results["milliseconds per step"] = steps
     print(step_table(steps), flush=True)
     if not no_commands:

@@ -14,29 +14,30 @@ from numpyvae.training.loop import blas_threads
 
 from .contenders import Sizes, Step
 
-SECONDS, LEAST = 1.0, 30  # of measuring one size: for so long, and at least so many steps
+LEAST = 30  # steps before measuring, and steps measured
 
 
-def main(name: str, sizes: str) -> None:
-    """``sizes`` is a JSON list of arguments for ``Sizes``."""
-    print(json.dumps([measure(name, Sizes(**size)) for size in json.loads(sizes)]))
+def main(name: str, sizes: str, seconds: str) -> None:
+    """``sizes`` is a JSON list of arguments for ``Sizes``; each is measured for ``seconds``."""
+    found = [measure(name, Sizes(**size), float(seconds)) for size in json.loads(sizes)]
+    print(json.dumps(found))
 
 
-def measure(name: str, sizes: Sizes) -> dict[str, float]:
+def measure(name: str, sizes: Sizes, seconds: float) -> dict[str, float]:
     """Milliseconds per step, with as many threads as a training has."""
     steps = sizes.contender(name)
     with ExitStack() as stack:
         for adam in sizes.adams:
             stack.enter_context(adam.threads(blas_threads()))
-        return {part: milliseconds(step) for part, step in steps.items()}
+        return {part: milliseconds(step, seconds) for part, step in steps.items()}
 
 
-def milliseconds(step: Step) -> float:
+def milliseconds(step: Step, seconds: float) -> float:
     """The median time of one call, after a warm-up."""
     times: list[float] = []
     for _ in range(LEAST):
         step()
-    while len(times) < LEAST or sum(times) < SECONDS:
+    while len(times) < LEAST or sum(times) < seconds:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)

@@ -3,6 +3,7 @@
 from PIL import Image
 
 from reference_torch.figures import growth, side_by_side
+from reference_torch.speed.contenders import FUSED, NUMPY
 
 
 def test_equal_losses_can_be_drawn_though_the_axis_is_logarithmic(tmp_path):
@@ -13,7 +14,7 @@ def test_equal_losses_can_be_drawn_though_the_axis_is_logarithmic(tmp_path):
 
 
 def test_every_size_that_grows_has_its_panel(tmp_path):
-    times = {"1": {"a": 1.0, "b": 2.0}, "2": {"a": 1.5, "b": 2.5}}
+    times = {"1": {NUMPY: [1.0], FUSED: [2.0]}, "2": {NUMPY: [1.5], FUSED: [2.5]}}
     growth({"batch size": times, "width": times}, tmp_path / "picture.png")
     with Image.open(tmp_path / "picture.png") as picture:
         assert picture.size == (680, 340)

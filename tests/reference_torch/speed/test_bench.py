@@ -1,26 +1,57 @@
 """``python -m reference_torch bench``."""
 
 import json
+from statistics import median
+
+import pytest
 
 from reference_torch.__main__ import main
-from reference_torch.speed import bench, contenders
-from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS, Sizes
+from reference_torch.speed import bench
+from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS
+
+TINY = {"batch": 2, "hidden": [4, 3], "z_dim": 2}
 
 
-def test_bench_reports_tables_json_and_plot(call, own_folder, monkeypatch):
-    monkeypatch.setattr(bench, "BATCH_SIZES", (2,))
-    monkeypatch.setattr(contenders, "STEPS", 1)
-    monkeypatch.setattr(contenders, "REST", 0)
-    growing = {"batch size": {2: Sizes(2), 4: Sizes(4)}}
-    monkeypatch.setattr(bench, "growing_sizes", lambda: growing)
-    line = "bench --rounds 1 --no-compile --dataset own.npz --json b.json --plot g.png"
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr(bench, "BATCHES", {"2": TINY})
+    monkeypatch.setattr(bench, "growing_sizes", lambda: {"batch size": {"2": TINY, "4": TINY}})
+    monkeypatch.setattr(bench, "contenders", lambda _: [PRODUCTS, NUMPY, DEFAULT])
+    monkeypatch.setattr(bench, "SECONDS", 0)
+
+
+def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
+    line = "bench --rounds 1 --epochs 1 --dataset own.npz --json b.json --plot g.png --threads 1"
     status, out, _ = call(main, line)
     assert status == 0
     results = json.loads((own_folder / "b.json").read_text())
     times = results["milliseconds per step"]["2"]
-    assert set(PARTS) | {NUMPY, PRODUCTS, DEFAULT, FUSED} <= set(times)
-    assert f"{times[DEFAULT] / times[NUMPY]:13.2f}" in out
-    assert results["epochs"]["NumPy"]["seconds"] > 0
-    assert results["epochs"]["PyTorch, CPU"]["peak MiB"] > results["epochs"]["NumPy"]["peak MiB"]
-    assert "batch size" in out
+    assert times.keys() == {PRODUCTS, NUMPY, DEFAULT, *PARTS}
+    assert f"{median(times[DEFAULT]) / median(times[NUMPY]):13.2f}" in out
+    assert "1 threads each" in out
+    trainings = results["trainings"]
+    assert all(figures["seconds"][0] > 0 for figures in (results["start"] | trainings).values())
+    numpy, torch = trainings["numpyvae train"], trainings["reference_torch train --device cpu"]
+    assert torch["peak MiB"] > numpy["peak MiB"] > 10
+    assert results["growth"]["batch size"].keys() == {"2", "4"}
+    assert results["growth"]["batch size"]["2"].keys() >= {NUMPY, FUSED}
     assert (own_folder / "g.png").exists()
+
+
+def test_every_contender_has_a_process_and_its_threads(monkeypatch, tiny):
+    started = []
+
+    def spy(command, threads):
+        started.append((command[3], threads))
+        return run(command, threads)
+
+    run = bench._run
+    monkeypatch.setattr(bench, "_run", spy)
+    results = bench.measure_steps([PRODUCTS, NUMPY], {"a": TINY, "b": TINY}, rounds=2, threads=1)
+    assert started == [(PRODUCTS, 1), (NUMPY, 1)] * 2
+    assert all(len(times) == 2 for size in results.values() for times in size.values())
+
+
+def test_a_contender_that_fails_is_named(monkeypatch):
+    with pytest.raises(bench.InputError, match=r"reference_torch.speed.step .* failed: KeyError"):
+        bench.measure_steps(["no such"], {"a": TINY}, rounds=1, threads=1)
