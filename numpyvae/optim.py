@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -114,6 +113,8 @@ class Adam:
 
         NumPy lets other threads run while it computes, so each can have a core of its own.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         same_warnings = partial(np.seterr, **np.geterr())  # NumPy keeps what to warn of by thread
         with ThreadPoolExecutor(n, initializer=same_warnings) as pool:
             self._map = pool.map if n > 1 else map

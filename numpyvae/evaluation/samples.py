@@ -1,5 +1,7 @@
 """How far samples lie from real images, and how much they differ from each other."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +17,7 @@ from .likelihood import batches, check_at_least
 SETS = 10  # of samples, behind every figure
 MOST_HELD_OUT = 1000  # test images that samples are compared with: time grows with the square
 NEIGHBOURS = 3  # Kynkäänniemi et al. (2019), section 2
-Sampler = Callable[[int, np.random.Generator], Array]  # n new images (n, x_dim)
+Sampler = Callable[[int, "np.random.Generator"], Array]  # n new images (n, x_dim)
 
 
 class Samples(NamedTuple):

@@ -1,5 +1,7 @@
 """What an experiment measures of a trained model."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from math import nan
 from pathlib import Path

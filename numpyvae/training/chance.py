@@ -1,5 +1,7 @@
 """Everything random, by name: which numbers are drawn for what."""
 
+from __future__ import annotations
+
 from enum import IntEnum
 
 import numpy as np

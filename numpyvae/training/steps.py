@@ -1,5 +1,7 @@
 """A step of training, and the minibatches and noise that it is given."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from typing import Protocol
