@@ -2,7 +2,6 @@
 
 import os
 import platform
-import secrets
 import signal
 import stat
 import struct
@@ -165,7 +164,7 @@ def _without_following(path: str, flags: int) -> int:
 def _new_file(folder: Path) -> tuple[Path, IO[bytes]]:
     """A file that was not there before, locked until its stream is closed."""
     while True:
-        path = folder / TEMPORARY.format(secrets.token_hex(8))
+        path = folder / TEMPORARY.format(os.urandom(8).hex())
         stream = open(path, "xb")  # noqa: SIM115  # the caller closes it
         if _lock(stream) is not False:
             return path, stream

@@ -6,7 +6,6 @@ Images are rows of pixels as in ``Dataset``, uint8 or floats in [0, 1]; what is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,6 +92,8 @@ def quantile_grid(n: int) -> Array:
 
 
 def _quantiles(n: int) -> Array:
+    from statistics import NormalDist
+
     return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], np.float32)
 
 

@@ -18,9 +18,7 @@ So the training loss with beta 1 is minus the ELBO, but for that constant: ``log
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, assert_never
 
@@ -32,6 +30,7 @@ from ..errors import InputError
 from ..functional import Array
 from ..importance import log_weights
 from ..model import VAE
+from ..training.loop import blas_threads
 
 BATCH = 200  # images that go through a network at once: few enough to stay in the cache
 ROUND = 20  # samples of every image whose noise is drawn together
@@ -126,6 +125,8 @@ def importance_sampled_log_likelihood(
     Raises:
         InputError: ``samples`` is below 1.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from threadpoolctl import threadpool_limits
 
     check_at_least(1, "importance samples", samples)
@@ -141,7 +142,7 @@ def importance_sampled_log_likelihood(
 
     # Each thread is given a core, so its matrix products must not ask for all of them; and NumPy
     # keeps in each thread what to do about overflow.
-    pool = ThreadPoolExecutor(os.cpu_count(), initializer=partial(np.seterr, **np.geterr()))
+    pool = ThreadPoolExecutor(blas_threads(), initializer=partial(np.seterr, **np.geterr()))
     with threadpool_limits(1, "blas"), pool:
         for start in range(0, samples, ROUND):
             count = min(ROUND, samples - start)
