@@ -131,6 +131,8 @@ def describe(run: Run, data: Dataset, folder: Path | None) -> str:
         f"{network} and back, {count:,} parameters; {RECONSTRUCTION[config.reconstruction]} + "
         f"{config.beta:g} KL",
     ]
+    if config.importance_samples > 1:
+        lines[-1] += f", {config.bound} bound of {config.importance_samples} samples"
     if folder is not None:
         lines.append(f"kept in {folder}")
     return "\n".join(lines)
