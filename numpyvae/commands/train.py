@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--resume",
         action="store_true",
-        help="go on with the run in --out, its settings kept; more --epochs and another --lr are possible",
+        help="go on with the run in --out, its settings kept, but for more --epochs, another --lr",
     )
     add_threads_argument(parser)
     add_quiet_argument(parser, "the run folder")

@@ -108,7 +108,7 @@ class Progress:
 
 def _bar(**options: Any) -> Any:
     """A bar of tqdm on a terminal, and in a notebook, where it is text if there are no widgets."""
-    if "ipykernel" not in sys.modules:
+    if "ipykernel.kernelapp" not in sys.modules:  # which runs a notebook's kernel
         from tqdm import tqdm
 
         return tqdm(disable=None, **options)  # None: only on a terminal
