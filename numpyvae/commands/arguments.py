@@ -55,7 +55,7 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     },
     "importance_samples": {
         "type": int,
-        "metavar": "K",
+        "metavar": "N",
         "help": "latent vectors per image (default 1: a plain VAE)",
     },
     "bound": {
@@ -148,7 +148,10 @@ def add_data_arguments(parser: argparse.ArgumentParser, what: str = "the images"
     )
 
 
-def add_image_size_argument(parser: argparse.ArgumentParser, help: str) -> None:
+def add_image_size_argument(
+    parser: argparse.ArgumentParser,
+    help: str = "scale the pictures of a folder to so many pixels, cropping what hangs over",
+) -> None:
     parser.add_argument("--image-size", type=int, nargs=2, metavar=("H", "W"), help=help)
 
 
@@ -170,8 +173,8 @@ def add_threads_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_quiet_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quiet", action="store_true", help="show nothing on the way")
+def add_quiet_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--quiet", action="store_true", help=f"print only {what}")
 
 
 def add_number_argument(parser: argparse.ArgumentParser, what: str, default: int) -> None:

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_seed_argument(parser, "noise and samples")
     add_threads_argument(parser)
     add_json_argument(parser)
-    add_quiet_argument(parser)
+    add_quiet_argument(parser, "the results")
 
 
 def run(

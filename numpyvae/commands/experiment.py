@@ -1,14 +1,22 @@
 """``numpyvae experiment``: a command below it for each experiment."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..data.loading import load_dataset
 from ..experiments.experiment import BETAS, LATENT_DIMS, beta, generation, latent_dim
 from ..training.config import Config
-from .arguments import add_data_arguments, add_settings
+from .arguments import (
+    add_data_arguments,
+    add_image_size_argument,
+    add_quiet_argument,
+    add_settings,
+    add_threads_argument,
+    limited,
+    size_of,
+)
 
 HELP = "redo the article's claims: train, measure, draw, and report what held"
 DESCRIPTION = """\
@@ -33,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "latent-dim":
             add_values_argument(command, int, LATENT_DIMS)
         add_data_arguments(command)
+        add_image_size_argument(command)
         add_settings(command, "epochs", "seed")
         command.add_argument(
             "--seeds",
@@ -46,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="DIR",
             help="folder of all experiments on the data set (default: runs/experiments-NAME)",
         )
+        add_threads_argument(command)
+        add_quiet_argument(command, "the path of the report")
         command.set_defaults(name=name, prog=command.prog)
 
 
@@ -62,21 +73,26 @@ def run(
     name: str,
     dataset: str | None,
     data_dir: str | None,
+    image_size: Sequence[int] | None,
     seeds: int | None,
     out: Path | None,
+    threads: int | None,
+    quiet: bool,
     values: tuple[float, ...] | None = None,
     **settings: Any,
 ) -> None:
     if dataset is not None:
         settings["dataset"] = dataset
     config = Config(**settings)
-    data = load_dataset(config.dataset, data_dir)
+    data = load_dataset(config.dataset, data_dir, size_of(image_size))
     out = out or Path("runs") / f"experiments-{Path(config.dataset).stem}"
     experiment, _ = EXPERIMENTS[name]
     swept = {} if values is None else {"values": values}
     try:
-        experiment(config, data, out, seeds=seeds, progress=True, **swept)
+        with limited(threads):
+            experiment(config, data, out, seeds=seeds, progress=not quiet, **swept)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted"
         raise KeyboardInterrupt(f"{message}; the same command goes on from there") from None
-    print(f"The report is {out / name / 'report.md'}.")
+    report = out / name / "report.md"
+    print(report if quiet else f"The report is {report}.")

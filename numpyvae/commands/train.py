@@ -37,19 +37,17 @@ the embedded handwritten digits, in about ten seconds.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_data_arguments(parser)
-    add_image_size_argument(
-        parser, "scale the pictures of a folder to so many pixels, cropping what hangs over"
-    )
+    add_image_size_argument(parser)
     add_settings(parser, *SETTINGS)
     add("--autoencoder", action="store_true", help="a plain autoencoder instead: no noise, beta 0")
     add("--out", type=Path, metavar="DIR", help="the run folder (default: a new one in runs/)")
     add(
         "--resume",
         action="store_true",
-        help="go on with the run in --out, its settings kept; --epochs and --lr may change",
+        help="go on with the run in --out, its settings kept, but for more --epochs, another --lr",
     )
     add_threads_argument(parser)
-    add_quiet_argument(parser)
+    add_quiet_argument(parser, "the run folder")
     parser.set_defaults(command=parser.prog)
 
 

@@ -213,10 +213,7 @@ def draw_traversal(run: Run, data: Dataset, n: int = 10, path: StrPath | None = 
 
     The other units stay at 0, the prior's mean, or where they are not in use, at one draw from the
     prior. A unit's activity is the variance of its posterior mean over the test images; units that
-    are not active are left out.
-
-    Raises:
-        InputError: no unit is active.
+    are not active are left out, but for the first one.
     """
     from ..figures.images import image_rows
 
@@ -226,10 +223,7 @@ def draw_traversal(run: Run, data: Dataset, n: int = 10, path: StrPath | None = 
         rng = Stream.RECONSTRUCTIONS.generator(run.config.seed)
         z = draw_unused(z, used_units(mean, log_var), rng)
     variances = mean.var(axis=0, dtype=np.float64)
-    active = active_units(mean)
-    if not active:
-        raise InputError("no latent unit is active, so there is nothing to traverse")
-    units = np.argsort(-variances)[: min(n, active)].tolist()
+    units = np.argsort(-variances)[: min(n, max(1, active_units(mean)))].tolist()
     values = np.linspace(-3, 3, 13)
     images = traverse(run.vae, z, units, values)
     rows = [

@@ -112,12 +112,12 @@ def whole_number(name: str, value: object, at_least: int = 1, at_most: int = MOS
     Raises:
         InputError: it is none, or too small or too large.
     """
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):  # bool is an int
-        if at_least <= value <= at_most:
-            return int(value)
-        if value > at_most:
-            raise InputError(f"{name} must be at most {at_most}, got {value!r}")
-    raise InputError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+    number = None if isinstance(value, bool) else value  # True is an int
+    if not isinstance(number, int | np.integer) or not at_least <= number <= at_most:
+        raise InputError(
+            f"{name} must be a whole number from {at_least} to {at_most}, got {value!r}"
+        )
+    return int(number)
 
 
 def real_number(name: str, value: object) -> float:

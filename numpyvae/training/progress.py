@@ -108,7 +108,7 @@ class Progress:
 
 def _bar(**options: Any) -> Any:
     """A bar of tqdm on a terminal, and in a notebook, where it is text if there are no widgets."""
-    if "ipykernel" not in sys.modules:
+    if "ipykernel.kernelapp" not in sys.modules:  # which runs a notebook's kernel
         from tqdm import tqdm
 
         return tqdm(disable=None, **options)  # None: only on a terminal
@@ -131,6 +131,8 @@ def describe(run: Run, data: Dataset, folder: Path | None) -> str:
         f"{network} and back, {count:,} parameters; {RECONSTRUCTION[config.reconstruction]} + "
         f"{config.beta:g} KL",
     ]
+    if config.importance_samples > 1:
+        lines[-1] += f", {config.bound} bound of {config.importance_samples} samples"
     if folder is not None:
         lines.append(f"kept in {folder}")
     return "\n".join(lines)

@@ -193,12 +193,3 @@ def test_on_a_terminal_a_live_bar_shows_loss_and_time_left(own_folder):
     os.close(leader)
     assert process.wait() == 0
     assert re.search(rb"\d+%.*<\d\d:\d\d.*step/s, loss \d+\.\d\d", shown)
-
-
-def test_whoever_reads_only_the_first_lines_is_no_error(own_folder):
-    process = start("--epochs", "1000", "--out", "run")
-    wait_for_epochs(process, 1)
-    process.stdout.close()
-    assert process.wait(timeout=60) == 141
-    assert process.stderr.read() == ""
-    assert load_checkpoint("run").history  # and what was trained is kept

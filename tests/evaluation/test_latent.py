@@ -123,8 +123,8 @@ def test_the_most_active_units_are_traversed_in_their_order(
     assert chosen == [1, 3]  # and no unit that is not active
     assert (tmp_path / "traverse.png").exists()
     run.vae.parameters["mean.weight"][...] = 0
-    with pytest.raises(InputError, match="no latent unit is active"):
-        latent.draw_traversal(run, tiny)
+    latent.draw_traversal(run, tiny)
+    assert len(chosen) == 3  # but for the first
 
 
 def test_a_traversal_goes_from_minus_3_to_3_with_the_others_at_0(run, tiny, monkeypatch):

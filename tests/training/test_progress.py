@@ -51,7 +51,7 @@ def test_numbers_of_any_size_stay_in_their_column(monkeypatch, run, tiny, number
 
 
 def test_in_a_notebook_the_bar_is_text_among_the_lines_or_a_widget(monkeypatch, tiny, run):
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setitem(sys.modules, "ipykernel.kernelapp", sys)
     monkeypatch.setattr(progress, "find_spec", lambda _: None)
     with Progress(run, tiny, None, True) as lines:
         assert (lines.bar.disable, lines.bar.fp._wrapped) == (False, sys.stdout)
