@@ -60,9 +60,9 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(os.lstat(path).st_mode):
                 raise OSError("only a regular file is replaced, and this is none")
-        temporary, stream = _new_file(path.parent)
+        temporary = path.parent / TEMPORARY.format(os.urandom(8).hex())
         try:
-            with stream:  # and its lock, until it has its name
+            with _new_file(temporary) as stream:  # locked until it has its name
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -161,13 +161,12 @@ def _without_following(path: str, flags: int) -> int:
     return _without_waiting(path, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
-def _new_file(folder: Path) -> tuple[Path, IO[bytes]]:
+def _new_file(path: Path) -> IO[bytes]:
     """A file that was not there before, locked until its stream is closed."""
     while True:
-        path = folder / TEMPORARY.format(os.urandom(8).hex())
         stream = open(path, "xb")  # noqa: SIM115  # the caller closes it
-        if _lock(stream) is not False:
-            return path, stream
+        if _lock(stream, wait=True) is not False:
+            return stream
         stream.close()  # another process took it for a leftover before it was locked
 
 
@@ -192,7 +191,7 @@ def _take(path: Path) -> IO[bytes]:
     return stream
 
 
-def _lock(stream: IO[bytes]) -> bool | None:
+def _lock(stream: IO[bytes], wait: bool = False) -> bool | None:
     """Takes the lock on an open file: False where another process has it or has removed the file.
 
     None where there are no such locks: on Windows, and on some network drives.
@@ -200,7 +199,7 @@ def _lock(stream: IO[bytes]) -> bool | None:
     try:
         import fcntl
 
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except (ImportError, OSError):
