@@ -7,6 +7,7 @@
 Runs are kept in runs/experiments-NAME, and used again. The page says what it wants in comments (see
 generated.py):
 
+    <!-- report: list -->                            the reports
     <!-- report: claims EXPERIMENT MEASURE ... -->    what came of the claims about measures
     <!-- report: numbers EXPERIMENT MEASURE ... -->   measures of every setting
     <!-- report: samples EXPERIMENT -->               what known samples are measured at
@@ -71,6 +72,8 @@ def check() -> list[str]:
 
 def part(what: str) -> str:
     """The text of a part of the page."""
+    if what == "list":
+        return list_of_reports()
     kind, experiment, *measures = what.split()
     return {"claims": claims, "numbers": numbers, "samples": samples}[kind](experiment, measures)
 
@@ -79,6 +82,15 @@ def results(experiment: str) -> dict[str, Results]:
     """The results of an experiment, by data set, where there are any."""
     folders = {name: DOCS / "experiments" / f"{experiment}-{name}" for name in DATASETS}
     return {name: read_results(path) for name, path in folders.items() if path.exists()}
+
+
+def list_of_reports() -> str:
+    rows = []
+    for experiment in EXPERIMENTS:
+        for name, of in results(experiment).items():
+            link = f"[{experiment} on {DATASETS[name]}](experiments/{experiment}-{name}/report.md)"
+            rows.append([link, f"{len(of.seeds)}", f"{of.config.epochs}"])
+    return table(["report", "seeds", "epochs"], rows)
 
 
 def claims(experiment: str, measures: list[str]) -> str:
