@@ -106,7 +106,7 @@ function step_section(state) {
         const narrow = ["mean.parameters", "log_var.parameters"].includes(name);
         const lines = gradient ? ["norm", short(norm(gradient))] : [];
         graph.write(name, narrow ? lines : [lines.join(" ")]);
-      };
+      }
       else if (gradient) graph.show(name, gradient);
       else graph.write(name, []);
       const text = gradient ? `gradient found, norm ${short(norm(gradient))}` : one ? `gradient ${short(one)}` : "no gradient yet";
