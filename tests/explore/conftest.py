@@ -79,7 +79,7 @@ def wait():
             if opened.evaluate(condition):
                 return
             opened.wait_for_timeout(50)
-        raise TimeoutError(condition)
+        raise TimeoutError(f"{condition}: {opened.errors}")
 
     return wait
 
