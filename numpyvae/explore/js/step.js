@@ -57,7 +57,7 @@ function step_section(state) {
       maps.at(-1).push(caption);
       return element("figure", {}, heat.root, caption);
     };
-    const ins = Object.keys(inputs).map((label) => map(label, label.replace("G ", ""), null, 200));
+    const ins = Object.keys(inputs).map((label) => map(label, label.replace("G ", ""), null, 160));
     const words = element("p", { class: "words", "aria-live": "polite" });
     const from = result.summands ? " + " : "";
     const say = (i) => (words.textContent = explained(view.result, i, shape));

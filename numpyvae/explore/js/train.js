@@ -42,7 +42,7 @@ function repeating(work, speed, drawn) {
     due = Number.isFinite(rate) ? Math.min(due + ((now - last) / 1000) * rate, rate) : rate;
     last = now;
     const before = due;
-    while (on && due >= 1 && performance.now() < now + 24) {
+    while (on && due >= 1 && performance.now() < now + 30) {
       work();
       due -= 1;
     }
