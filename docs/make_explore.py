@@ -61,16 +61,15 @@ def run_in(page: str) -> dict[str, Any]:
 def book() -> dict[str, Any]:
     """What the page takes from the book; formulas are LaTeX."""
     pages = {page: page.read_text() for page in sorted(DOCS.glob("*.md"))}
-    paper = ON_PAPER.search(pages[DOCS / "backward.md"])
-    assert paper, "backward.md has no network on paper"
     equations = {
         tag: {"formula": formula, "page": page.stem}
         for page, text in pages.items()
         for formula, tag in EQUATION.findall(text)
     }
+    [section] = ON_PAPER.findall(pages[DOCS / "backward.md"])
     return {
         "equations": equations,
-        "paper": network_on_paper(paper[1]),
+        "paper": network_on_paper(section),
         "mistakes": [mistake(error) for error in ERRORS],
     }
 

@@ -51,6 +51,7 @@ def run_data(run: Run, data: Dataset) -> dict[str, Any]:
             name: getattr(config, name)
             for name in ("beta", "lr", "weight_decay", "batch_size", "noise", "binarize")
         },
+        "samples": config.importance_samples,
         "epochs": len(run.history),
         "loss": run.history[-1]["val_loss"] if run.history else None,
         "weights": packed(run.vae.parameters.flat),
@@ -78,6 +79,7 @@ def fill(run: dict[str, Any]) -> str:
     )
     parts = {
         "dataset": html.escape(run["dataset"]),
+        "about": html.escape(about(run)),
         "hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "style": (HERE / "page.css").read_text(),
         "paper steps": steps,
@@ -88,6 +90,17 @@ def fill(run: dict[str, Any]) -> str:
     text = (HERE / "page.html").read_text()
     pieces = text.split("@@")
     return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+
+
+def about(run: dict[str, Any]) -> str:
+    """The run in a sentence."""
+    loss = "the squared error" if run["reconstruction"] == "mse" else "the cross-entropy"
+    text = f"{'-'.join(map(str, run['sizes']))} and back, {loss}, beta {run['settings']['beta']:g}"
+    if run["epochs"]:
+        text += f", {run['epochs']} epochs, validation loss {run['loss']:.2f} per image"
+    if run["samples"] > 1:
+        text += f"; trained with {run['samples']} samples per image, shown with the loss of one"
+    return text + "."
 
 
 def source(names: tuple[str, ...]) -> str:

@@ -12,9 +12,7 @@ from numpyvae import Config, Dataset, Run, load_dataset
 from numpyvae.explore.page import MATHEMATICS, page, source
 
 CALLS = Path(__file__).with_name("calls.js")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 class Mathematics:
@@ -49,7 +47,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="session")
 def make_run():
-    """An untrained run on the digits, its latent clouds apart as trained ones are."""
+    """An untrained run on the digits, its latent clouds apart from each other as after training."""
 
     def make(**settings) -> Run:
         config = Config(**{"hidden": (12, 12), "z_dim": 2, "batch_size": 32, **settings})
@@ -74,14 +72,14 @@ def browser():
 
 @pytest.fixture(scope="session")
 def wait():
-    """Waits until a condition in JavaScript is true. (The page forbids Playwright's own way.)"""
+    """Waits until a condition in JavaScript is true; the page's policy forbids Playwright's way."""
 
     def wait(opened, condition: str) -> None:
         for _ in range(400):
             if opened.evaluate(condition):
                 return
             opened.wait_for_timeout(50)
-        raise TimeoutError(condition)
+        raise TimeoutError(f"{condition}: {opened.errors}")
 
     return wait
 

@@ -11,7 +11,17 @@ import pytest
 
 from numpyvae import VAE, Config, Run, save_checkpoint
 from numpyvae.commands.main import main
-from numpyvae.explore.page import BOOK, code_of, fill, page, run_data
+from numpyvae.explore.page import (
+    BOOK,
+    DRAWING,
+    MATHEMATICS,
+    SECTIONS,
+    code_of,
+    fill,
+    page,
+    run_data,
+    source,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 UP_TO_DATE = "run: python docs/make_explore.py"
@@ -75,6 +85,10 @@ def test_every_step_finds_its_line_of_code(mathematics):
 def test_the_steps_give_the_gradients_of_the_backward_pass(mathematics):
     for reconstruction in ("mse", "bce"):
         assert mathematics.call("wrong_steps", reconstruction) == []
+
+
+def test_all_of_the_script_is_javascript(make_mathematics):
+    make_mathematics(source(MATHEMATICS + DRAWING + SECTIONS)).context.close()
 
 
 # The command

@@ -142,6 +142,25 @@ function look_section(state) {
     name_units();
   }
   let codes = null;
+  const over = find("#look .over");
+  over.addEventListener("change", () => state.changed());
+  let decoded = "";
+  function show_decoded() {
+    const { z_dim, activations } = state.vae;
+    const others = z_dim > 2 ? activations.z.map((z, unit) => (plane.units.includes(unit) ? 0 : z)) : [];
+    const key = `${over.checked} ${state.version} ${plane.units} ${others}`;
+    if (key === decoded) return;
+    decoded = key;
+    const decode = (points) => {
+      const z = array([points.length, z_dim]);
+      points.forEach((point, row) => {
+        z.set(activations.z, row * z_dim);
+        plane.units.forEach((unit, axis) => (z[row * z_dim + unit] = point[axis]));
+      });
+      return state.vae.decode(z);
+    };
+    plane.show_decoded(over.checked ? decode : null, shape);
+  }
 
   // What comes out, and everything between.
   const out = new HeatMap(shape, { label: "The reconstruction y", width: 252 });
@@ -172,6 +191,7 @@ function look_section(state) {
     const { activations: a } = state.vae;
     pad.show("x", state.x, { grey: true });
     out.show("y", a.y, { grey: true });
+    show_decoded();
     plane.draw({ mean: a.mean, log_var: a.log_var, z: a.z });
     plane.canvas.setAttribute(
       "aria-label",

@@ -51,8 +51,31 @@ class Plane {
       far.push(Math.max(...this.point(codes, i).map(Math.abs)));
     }
     far.sort((a, b) => a - b);
-    this.reach = Math.min(30, Math.max(3.4, 1.1 * far[Math.floor(0.98 * (far.length - 1))]));
+    const most = Math.min(far.at(-1), 1.5 * far[Math.floor(0.98 * (far.length - 1))]);
+    this.reach = Math.min(30, Math.max(3.4, 1.05 * most));
     this.backdrop = null;
+  }
+
+  // What the decoder draws all over the plane, in place of the paper; null takes it away.
+  // `decode` is given latent vectors' [first unit, second unit] and returns their images.
+  show_decoded(decode, [height, width], across = 13) {
+    this.backdrop = null;
+    this.decoded = null;
+    if (!decode || this.flat) return;
+    const at = Array.from({ length: across }, (_, i) => this.reach * ((2 * i + 1) / across - 1));
+    const images = decode([...at].reverse().flatMap((up) => at.map((right) => [right, up])));
+    this.decoded = document.createElement("canvas");
+    paint(this.decoded, images, {
+      columns: across * width,
+      rows: across * height,
+      place(i) {
+        const [image, pixel] = [Math.floor(i / (height * width)), i % (height * width)];
+        return [
+          (image % across) * width + (pixel % width),
+          Math.floor(image / across) * height + Math.floor(pixel / width),
+        ];
+      },
+    }, { grey: true });
   }
 
   point(a, row) {
@@ -112,6 +135,10 @@ class Plane {
   draw_codes(context) {
     const { width, scale, x0, y0 } = this.geometry();
     const [line, ink] = [colour("faint"), colour("ink")];
+    if (this.decoded) {
+      const side = 2 * this.reach * scale;
+      context.drawImage(this.decoded, x0 - side / 2, y0 - side / 2, side, side);
+    }
     context.strokeStyle = line;
     context.lineWidth = 1;
     context.font = "13px system-ui, sans-serif";
@@ -139,6 +166,7 @@ class Plane {
       context.beginPath();
       context.arc(x0 + scale * a, y0 - scale * b, 3.2, 0, 2 * Math.PI);
       context.fill();
+      if (this.decoded) context.stroke();
       const mean = (means[label] ??= [0, 0, 0]);
       mean[0] += a;
       mean[1] += b;

@@ -57,7 +57,7 @@ function step_section(state) {
       maps.at(-1).push(caption);
       return element("figure", {}, heat.root, caption);
     };
-    const ins = Object.keys(inputs).map((label) => map(label, label.replace("G ", ""), null, 200));
+    const ins = Object.keys(inputs).map((label) => map(label, label.replace("G ", ""), null, 160));
     const words = element("p", { class: "words", "aria-live": "polite" });
     const from = result.summands ? " + " : "";
     const say = (i) => (words.textContent = explained(view.result, i, shape));
@@ -106,7 +106,7 @@ function step_section(state) {
         const narrow = ["mean.parameters", "log_var.parameters"].includes(name);
         const lines = gradient ? ["norm", short(norm(gradient))] : [];
         graph.write(name, narrow ? lines : [lines.join(" ")]);
-      };
+      }
       else if (gradient) graph.show(name, gradient);
       else graph.write(name, []);
       const text = gradient ? `gradient found, norm ${short(norm(gradient))}` : one ? `gradient ${short(one)}` : "no gradient yet";

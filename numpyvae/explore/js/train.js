@@ -34,19 +34,19 @@ class Trainer {
 function repeating(work, speed, drawn) {
   let on = true;
   let last = performance.now();
-  let due = 0;
-  const frame = (now) => {
+  let due = 1; // times
+  const frame = () => {
     if (!on) return;
-    const end = performance.now() + 24;
-    due = Math.min(due + ((now - last) / 1000) * speed(), speed());
+    const now = performance.now();
+    const rate = speed();
+    due = Number.isFinite(rate) ? Math.min(due + ((now - last) / 1000) * rate, rate) : rate;
     last = now;
-    let did = 0;
-    while (on && due >= 1 && performance.now() < end) {
+    const before = due;
+    while (on && due >= 1 && performance.now() < now + 30) {
       work();
-      due = Number.isFinite(due) ? due - 1 : due;
-      did += 1;
+      due -= 1;
     }
-    if (did) drawn();
+    if (before >= 1) drawn();
     if (on) requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
