@@ -106,7 +106,9 @@ def test_commands_are_understood(page, monkeypatch):
         elif program == "python":
             assert (ROOT / given[0]).exists(), command
         else:
-            assert program in ("sphinx-build", "git", "cd", "pytest", "venv"), command
+            assert program in ("sphinx-build", "git", "cd", "pytest", "venv", "ruff", "mypy"), (
+                command
+            )
 
 
 def test_the_measured_table_has_a_line_for_every_gradient(call):
