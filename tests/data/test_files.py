@@ -1,5 +1,6 @@
 """Files are written whole or not at all, whoever writes them."""
 
+import fcntl
 import os
 import signal
 import stat
@@ -14,6 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from numpyvae import Run, save_checkpoint
+from numpyvae.data import files
 from numpyvae.data.files import (
     locked,
     make_folder,
@@ -305,6 +307,42 @@ def test_leftovers_of_dead_writers_are_removed_and_files_of_others_are_not(tmp_p
     end(alive)
     make_folder(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(mine)
+
+
+@pytest.mark.parametrize(
+    ("content", "holder"),
+    [(b"", "another process"), (b"me\xff\n", "me\ufffd\\n"), (b"x" * 10**7, "x")],
+)
+def test_a_holder_that_says_nothing_or_too_much(tmp_path, monkeypatch, traced, content, holder):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    (tmp_path / ".lock").write_bytes(content)
+    with open(tmp_path / ".lock") as other, traced() as peak:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(InputError) as error, locked(tmp_path):
+            pytest.fail("two writers")
+    assert str(error.value).startswith(f"{tmp_path} is in use by {holder}")
+    assert len(str(error.value)) < 500
+    assert peak() < 10**6
+
+
+def test_a_new_file_that_another_process_takes_for_a_leftover_is_made_again(tmp_path, monkeypatch):
+    """Between its making and its locking."""
+    takers = []
+
+    def open_and_take(path, mode, **options):
+        stream = open(path, mode, **options)  # noqa: SIM115
+        if mode == "xb" and not takers:
+            other = open(path)  # noqa: SIM115
+            fcntl.flock(other, fcntl.LOCK_EX)
+            takers.append(threading.Timer(0.1, lambda: (os.unlink(path), other.close())))
+            takers[0].start()
+        return stream
+
+    monkeypatch.setattr(files, "open", open_and_take, raising=False)
+    write_text(tmp_path / "a", "new")
+    takers[0].join()
+    assert (tmp_path / "a").read_text() == "new"
+    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_without_locks_files_are_still_written(write, tmp_path, monkeypatch):
