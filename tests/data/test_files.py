@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 import signal
 import stat
 import subprocess
@@ -323,6 +324,25 @@ def test_a_holder_that_says_nothing_or_too_much(tmp_path, monkeypatch, traced, c
     assert str(error.value).startswith(f"{tmp_path} is in use by {holder}")
     assert len(str(error.value)) < 500
     assert peak() < 10**6
+
+
+def test_a_holder_may_be_late_to_say_who_it_is(tmp_path, monkeypatch):
+    (tmp_path / ".lock").touch()
+    with open(tmp_path / ".lock") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        monkeypatch.setattr(time, "sleep", lambda _: (tmp_path / ".lock").write_bytes(b"me"))
+        with pytest.raises(InputError, match="in use by me$"), locked(tmp_path):
+            pytest.fail("two writers")
+
+
+def test_a_lock_says_who_holds_it_and_nothing_of_the_dead(tmp_path):
+    (tmp_path / ".lock").write_bytes(b"x" * 500)
+    with locked(tmp_path):
+        said = (tmp_path / ".lock").read_text()
+        at, when = said.split(", since ")
+        assert at == f"process {os.getpid()} on {platform.node()}"
+        began = time.mktime(time.strptime(when, "%Y-%m-%d %H:%M:%S"))
+        assert abs(time.time() - began) < 60
 
 
 def test_a_new_file_that_another_process_takes_for_a_leftover_is_made_again(tmp_path, monkeypatch):
