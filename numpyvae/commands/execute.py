@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -60,6 +61,15 @@ def _begin_process() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
+    sys.unraisablehook = _meet_later
+
+
+def _meet_later(unraised: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C can come while Python frees memory, where it would be lost: it is sent again."""
+    if issubclass(unraised.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(unraised)
 
 
 def _end_process() -> None:

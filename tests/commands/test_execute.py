@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from numpyvae import InputError, LossNotFiniteError, load_checkpoint
 from numpyvae.commands.arguments import Parser
-from numpyvae.commands.execute import execute
+from numpyvae.commands.execute import _meet_later, execute
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,21 @@ def test_ctrl_c_is_met_from_the_first_line_on(capsys):
 
     assert execute("p", interrupted, []) == 130
     assert capsys.readouterr() == ("", "p: interrupted\n")
+
+
+def test_ctrl_c_that_cannot_be_raised_where_it_comes_is_raised_soon():
+    class Freed:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    freed = Freed()
+    hook, sys.unraisablehook = sys.unraisablehook, _meet_later
+    try:
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            del freed
+            time.sleep(10)
+    finally:
+        sys.unraisablehook = hook
 
 
 def test_other_errors_are_bugs_and_not_hidden():
