@@ -53,17 +53,17 @@ class Finding(NamedTuple):
 
 
 AUTOENCODER, VAE = "autoencoder", "VAE"
-BOTH, TWINS = [(AUTOENCODER, VAE)], [(VAE, AUTOENCODER)]
+OF_AUTOENCODER, OF_VAE = [(AUTOENCODER, VAE)], [(VAE, AUTOENCODER)]
 
 
 def generation_claims(config: Config) -> list[Claim]:
     samples, measures = "samples.png", "measures.png"
     shown, training = "reconstructions.png", "training.png"
     claims = [
-        Claim("An autoencoder reconstructs better.", "squared_error", LESS, BOTH, shown),
-        Claim("A VAE's samples are closer to images.", "sample_distance", LESS, TWINS, samples),
-        Claim("More of a VAE's samples are recognizable.", "precision", MORE, TWINS, samples),
-        Claim("A VAE's samples are more diverse.", "recall", MORE, TWINS, samples),
+        Claim("An autoencoder reconstructs better.", "squared_error", LESS, OF_AUTOENCODER, shown),
+        Claim("A VAE's samples are closer to images.", "sample_distance", LESS, OF_VAE, samples),
+        Claim("More of a VAE's samples are recognizable.", "precision", MORE, OF_VAE, samples),
+        Claim("A VAE's samples are more diverse.", "recall", MORE, OF_VAE, samples),
         Claim(
             "An autoencoder's samples are blurry.",
             *("sample_sharpness", LESS, [(AUTOENCODER, 1.0)], samples),
@@ -73,11 +73,11 @@ def generation_claims(config: Config) -> list[Claim]:
             "used one than the code of a new image is.",
             *("holes", MORE, [(AUTOENCODER, 1.0)], measures),
         ),
-        Claim("The KL divergence fills the holes.", "holes", LESS, TWINS, measures),
-        Claim("It keeps codes near the origin.", "code_size", LESS, TWINS, measures),
+        Claim("The KL divergence fills the holes.", "holes", LESS, OF_VAE, measures),
+        Claim("It keeps codes near the origin.", "code_size", LESS, OF_VAE, measures),
         Claim(
             "It makes the space continuous: half-way between two images lies an image.",
-            *("path_precision", MORE, TWINS, measures),
+            *("path_precision", MORE, OF_VAE, measures),
         ),
         Claim(
             "Similar digits lie together: the nearest code has the same label for more than half.",
