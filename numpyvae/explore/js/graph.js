@@ -195,7 +195,8 @@ class Graph {
 
   // What a screen reader says of a box.
   say(name, text) {
-    this.boxes[name].box.setAttribute("aria-label", text);
+    const { box } = this.boxes[name];
+    if (box.ariaLabel !== text) box.ariaLabel = text;
   }
 }
 
