@@ -79,7 +79,7 @@ function look_section(state) {
   // The plane, and eps.
   const plane = new Plane(find("#look .plane"), { moved: (point) => move_z(point) });
   const move_z = (point) => {
-    const { mean, log_var } = state.vae.activations;
+    const [mean, log_var] = state.vae.encode(state.x);
     const eps = shaped(state.eps.slice(), state.eps.shape);
     plane.units.forEach((unit, axis) => {
       eps[unit] = (point[axis] - mean[unit]) / Math.exp(log_var[unit] / 2);
