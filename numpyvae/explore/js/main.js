@@ -30,7 +30,10 @@ class State {
   // The array, or parameter, of this name.
   value(name) {
     if (name === "x" || name === "eps") return this[name];
-    return this.vae.activations[name] ?? (name.includes(".parameters") ? undefined : this.vae.parameters[name]);
+    return (
+      this.vae.activations[name] ??
+      (name.includes(".parameters") ? undefined : this.vae.parameters[name])
+    );
   }
 
   gradient(name) {
