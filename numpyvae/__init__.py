@@ -13,6 +13,7 @@ The rooms, in reading order; each imports only from those above it:
     training/      a run: settings, steps, epochs, checkpoint, folder
     evaluation/    what a trained model is worth in numbers, and its latent space
     experiments/   the article's claims, redone
+    explore/       a run as a page that lives in the browser
     commands/      the command line
 """
 

@@ -48,7 +48,14 @@ function matmul_transposed(a, b, out) {
       const b1 = c1 * n;
       const b2 = c2 * n;
       const b3 = c3 * n;
-      let s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
+      let s00 = 0,
+        s01 = 0,
+        s02 = 0,
+        s03 = 0,
+        s10 = 0,
+        s11 = 0,
+        s12 = 0,
+        s13 = 0;
       for (let i = 0; i < n; i++) {
         const p = a[a0 + i];
         const q = a[a1 + i];

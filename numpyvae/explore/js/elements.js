@@ -30,7 +30,12 @@ function slider(label, { min, max, start, scale = (n) => n, text = short, change
     },
   });
   say();
-  const whole = element("label", { class: "slider" }, element("span", {}, label, " ", shown), input);
+  const whole = element(
+    "label",
+    { class: "slider" },
+    element("span", {}, label, " ", shown),
+    input,
+  );
   whole.set = (n) => {
     input.value = n;
     say();

@@ -73,7 +73,10 @@ const F = {
 
   // KL(N(mean, exp(log_var)) || N(0, I)) = 1/2 sum(mean² + exp(log_var) - 1 - log_var). (M2)
   kl_divergence(mean, log_var) {
-    return sum_rows(mean.shape, (i) => 0.5 * (mean[i] ** 2 + (Math.expm1(log_var[i]) - log_var[i])));
+    return sum_rows(
+      mean.shape,
+      (i) => 0.5 * (mean[i] ** 2 + (Math.expm1(log_var[i]) - log_var[i])),
+    );
   },
 
   // dL/dmean = grad_kl mean (B13) and dL/dlog_var = grad_kl (exp(log_var) - 1) / 2 (B14).

@@ -129,23 +129,50 @@ class Graph {
   way(from, to, kind, shift = 0) {
     const all = boxes(this.mse);
     const [[x1, r1, w1], [x2, r2, w2]] = [all[from], all[to]];
-    const [top, middle, bottom] = [0, this.height / 2, this.height].map((y) => (r) => r * this.row + y);
-    if (kind === "down") return [[clamp(x2, x1, w1), bottom(r1)], [clamp(x1, x2, w2), top(r2)]];
+    const [top, middle, bottom] = [0, this.height / 2, this.height].map(
+      (y) => (r) => r * this.row + y,
+    );
+    if (kind === "down")
+      return [
+        [clamp(x2, x1, w1), bottom(r1)],
+        [clamp(x1, x2, w2), top(r2)],
+      ];
     if (kind === "up") {
       const start = from === "z" ? [x1 + 24, top(r1)] : [clamp(x2, x1, w1), top(r1)];
       return [start, [from === "z" ? x2 - 30 : clamp(x1, x2, w2), bottom(r2)]];
     }
     if (kind === "under") {
       const [x, y] = [x1 + (from === "mean" ? 8 : 0), middle(r2) - shift];
-      return [[x, bottom(r1)], [x, y], [x2 - w2 / 2, y]];
+      return [
+        [x, bottom(r1)],
+        [x, y],
+        [x2 - w2 / 2, y],
+      ];
     }
     if (kind === "around") {
       const y = bottom(r1) + 7;
-      return [[x1 - 10, bottom(r1)], [x1 - 10, y], [x2, y], [x2, bottom(r2)]];
+      return [
+        [x1 - 10, bottom(r1)],
+        [x1 - 10, y],
+        [x2, y],
+        [x2, bottom(r2)],
+      ];
     }
-    if (x1 === x2) return r1 < r2 ? [[x1, bottom(r1)], [x2, top(r2)]] : [[x1, top(r1)], [x2, bottom(r2)]];
+    if (x1 === x2)
+      return r1 < r2
+        ? [
+            [x1, bottom(r1)],
+            [x2, top(r2)],
+          ]
+        : [
+            [x1, top(r1)],
+            [x2, bottom(r2)],
+          ];
     const sign = x1 < x2 ? 1 : -1;
-    return [[x1 + (sign * w1) / 2, middle(r1)], [x2 - (sign * w2) / 2, middle(r2)]];
+    return [
+      [x1 + (sign * w1) / 2, middle(r1)],
+      [x2 - (sign * w2) / 2, middle(r2)],
+    ];
   }
 
   // Lights the arrows where the backward pass runs, turned round, and the boxes that it computes.
@@ -195,7 +222,8 @@ class Graph {
 
   // What a screen reader says of a box.
   say(name, text) {
-    this.boxes[name].box.setAttribute("aria-label", text);
+    const { box } = this.boxes[name];
+    if (box.ariaLabel !== text) box.ariaLabel = text;
   }
 }
 

@@ -45,7 +45,9 @@ function place_text(name, shape, i, [, width]) {
     return `${i}: row ${Math.floor(i / width)}, column ${i % width}`;
   }
   const columns = shape[shape.length - 1];
-  return shape.length === 1 || shape[0] === 1 ? `${i}` : `${Math.floor(i / columns)}, ${i % columns}`;
+  return shape.length === 1 || shape[0] === 1
+    ? `${i}`
+    : `${Math.floor(i / columns)}, ${i % columns}`;
 }
 
 // The colours of a value between -1 and 1, as a table of 511 entries; grey ones for images.
@@ -70,7 +72,7 @@ function paint(canvas, a, layout, { grey = false, limit } = {}) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(layout.columns, layout.rows);
   const table = colours(grey);
-  const full = grey ? 1 : limit ?? largest(a);
+  const full = grey ? 1 : (limit ?? largest(a));
   for (let i = 0; i < a.length; i++) {
     const [column, row] = layout.place(i);
     const share = full > 0 ? Math.max(-1, Math.min(1, a[i] / full)) : 0;
@@ -122,7 +124,8 @@ class HeatMap {
         do {
           column += columns;
           row += rows;
-          if (column < 0 || row < 0 || column >= this.layout.columns || row >= this.layout.rows) return;
+          if (column < 0 || row < 0 || column >= this.layout.columns || row >= this.layout.rows)
+            return;
           i = this.layout.entry(column, row);
         } while (i < 0);
         this.select(i, pointed);
@@ -137,7 +140,11 @@ class HeatMap {
       this.layout = picture(name, a.shape, this.image_shape);
       this.selected = Math.min(this.selected, a.length - 1);
       const { columns, rows } = this.layout;
-      const scale = Math.min(this.width / columns, columns <= 8 ? 34 : columns <= 16 ? 20 : 12, 320 / rows);
+      const scale = Math.min(
+        this.width / columns,
+        columns <= 8 ? 34 : columns <= 16 ? 20 : 12,
+        320 / rows,
+      );
       this.canvas.style.width = `${Math.round(columns * scale)}px`;
       this.canvas.style.aspectRatio = `${columns} / ${rows}`;
     }

@@ -6,7 +6,10 @@ function look_section(state) {
   const z_dim = state.vae.z_dim;
 
   // The image: drawn, or a test image.
-  const pad = new HeatMap(shape, { label: "The image x. Draw with the mouse, a finger, or arrow keys and space", width: 252 });
+  const pad = new HeatMap(shape, {
+    label: "The image x. Draw with the mouse, a finger, or arrow keys and space",
+    width: 252,
+  });
   pad.canvas.tabIndex = 0;
   pad.canvas.setAttribute("role", "application");
   const brush = (column, row) => {
@@ -60,7 +63,10 @@ function look_section(state) {
   find("#look .picker").append(picker);
   const labels = data.run.test_labels;
   const firsts = labels
-    ? [...new Set(labels)].sort((a, b) => a - b).map((label) => labels.indexOf(label)).slice(0, 10)
+    ? [...new Set(labels)]
+        .sort((a, b) => a - b)
+        .map((label) => labels.indexOf(label))
+        .slice(0, 10)
     : Array.from({ length: Math.min(10, count) }, (_, i) => i);
   for (const number of firsts) {
     const canvas = element("canvas", { "aria-hidden": "true" });
@@ -72,14 +78,18 @@ function look_section(state) {
       state.set_test_image(number);
     };
     find("#look .thumbs").append(
-      element("button", { type: "button", class: "thumb", "aria-label": label, click: choose }, canvas),
+      element(
+        "button",
+        { type: "button", class: "thumb", "aria-label": label, click: choose },
+        canvas,
+      ),
     );
   }
 
   // The plane, and eps.
   const plane = new Plane(find("#look .plane"), { moved: (point) => move_z(point) });
   const move_z = (point) => {
-    const { mean, log_var } = state.vae.activations;
+    const [mean, log_var] = state.vae.encode(state.x);
     const eps = shaped(state.eps.slice(), state.eps.shape);
     plane.units.forEach((unit, axis) => {
       eps[unit] = (point[axis] - mean[unit]) / Math.exp(log_var[unit] / 2);
@@ -114,7 +124,9 @@ function look_section(state) {
 
   if (z_dim > 2) {
     for (const axis of [0, 1]) {
-      const options = Array.from({ length: z_dim }, (_, unit) => element("option", { value: unit }, `unit ${unit}`));
+      const options = Array.from({ length: z_dim }, (_, unit) =>
+        element("option", { value: unit }, `unit ${unit}`),
+      );
       const choice = element(
         "select",
         {
@@ -147,7 +159,8 @@ function look_section(state) {
   let decoded = "";
   function show_decoded() {
     const { z_dim, activations } = state.vae;
-    const others = z_dim > 2 ? activations.z.map((z, unit) => (plane.units.includes(unit) ? 0 : z)) : [];
+    const others =
+      z_dim > 2 ? activations.z.map((z, unit) => (plane.units.includes(unit) ? 0 : z)) : [];
     const key = `${over.checked} ${state.version} ${plane.units} ${others}`;
     if (key === decoded) return;
     decoded = key;
@@ -217,7 +230,8 @@ function look_section(state) {
       else if (array_of) {
         graph.show(name, array_of, { grey: ["x", "y"].includes(name) });
         graph.say(name, `${name}, ${array_of.length} numbers, largest ${short(largest(array_of))}`);
-      } else graph.write(name, [state.vae.parameters[`${name.split(".")[0]}.weight`].shape.join(" × ")]);
+      } else
+        graph.write(name, [state.vae.parameters[`${name.split(".")[0]}.weight`].shape.join(" × ")]);
     }
     graph.light([], [detail.includes(".") ? `${detail.split(".")[0]}.parameters` : detail]);
     const shown = state.value(detail);
@@ -243,5 +257,8 @@ function most_active(codes) {
     }
     return [squares / rows - (sum / rows) ** 2, unit];
   });
-  return variances.sort(([a], [b]) => b - a).slice(0, 2).map(([, unit]) => unit);
+  return variances
+    .sort(([a], [b]) => b - a)
+    .slice(0, 2)
+    .map(([, unit]) => unit);
 }

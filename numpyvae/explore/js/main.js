@@ -30,7 +30,10 @@ class State {
   // The array, or parameter, of this name.
   value(name) {
     if (name === "x" || name === "eps") return this[name];
-    return this.vae.activations[name] ?? (name.includes(".parameters") ? undefined : this.vae.parameters[name]);
+    return (
+      this.vae.activations[name] ??
+      (name.includes(".parameters") ? undefined : this.vae.parameters[name])
+    );
   }
 
   gradient(name) {
@@ -76,15 +79,18 @@ class State {
   }
 
   draw() {
-    this.run();
-    for (const { place, update } of this.sections) {
+    const seen = this.sections.filter(({ place }) => {
       const box = place.getBoundingClientRect();
-      if (box.bottom > 0 && box.top < window.innerHeight) update();
-    }
+      return box.bottom > 0 && box.top < window.innerHeight;
+    });
+    this.loss = this.vae.forward(this.x, this.eps, this.beta);
+    if (seen.some(({ backward }) => backward)) this.vae.backward();
+    for (const { update } of seen) update();
   }
 
-  add(selector, section) {
-    this.sections.push({ place: find(selector), update: section(this) });
+  // `backward`: the section shows gradients.
+  add(selector, section, backward = false) {
+    this.sections.push({ place: find(selector), update: section(this), backward });
   }
 }
 
@@ -93,8 +99,8 @@ async function start() {
   paper_section(data);
   const state = new State(data);
   state.add("#look", look_section);
-  state.add("#step", step_section);
-  state.add("#nudge", nudge_section);
+  state.add("#step", step_section, true);
+  state.add("#nudge", nudge_section, true);
   state.add("#train", train_section);
   state.add("#mistake", mistake_section);
   state.draw();

@@ -19,7 +19,11 @@ function mistake_section(state) {
     "select",
     { change: () => choose(Number(choice.value)) },
     ...list.map(({ name, why_not, number }) =>
-      element("option", { value: number, disabled: Boolean(why_not) }, `${number + 1}. ${name}${why_not ? ` (${why_not})` : ""}`),
+      element(
+        "option",
+        { value: number, disabled: Boolean(why_not) },
+        `${number + 1}. ${name}${why_not ? ` (${why_not})` : ""}`,
+      ),
     ),
   );
   find("#mistake .choice").append(element("label", {}, "Mistake ", choice));
@@ -38,7 +42,8 @@ function mistake_section(state) {
   function choose(number) {
     chosen = list[number];
     choice.value = number;
-    find("#mistake .explanation").textContent = chosen.explanation + (chosen.public ? " Published code has it." : "");
+    find("#mistake .explanation").textContent =
+      chosen.explanation + (chosen.public ? " Published code has it." : "");
     find("#mistake .lines").replaceChildren(
       ...chosen.lines.map((line) => {
         const kind = { "-": "wrong", "+": "right" }[line[0]] ?? "place";
@@ -92,7 +97,10 @@ function mistake_section(state) {
   });
 
   const maps = {};
-  for (const [name, label] of [["right", "Samples of the right code"], ["wrong", "Samples of the code with the mistake"]]) {
+  for (const [name, label] of [
+    ["right", "Samples of the right code"],
+    ["wrong", "Samples of the code with the mistake"],
+  ]) {
     maps[name] = new HeatMap(shape, { label, width: 340 });
     find(`#mistake .samples-${name}`).append(maps[name].root);
   }
@@ -108,7 +116,12 @@ function mistake_section(state) {
     const row = ([name, error]) => {
       const bar = element("span", { class: "bar" });
       bar.style.width = `${Math.min(100, 100 * error)}%`;
-      const text = error === 0 ? "right" : Number.isFinite(error) ? `wrong by ${short(100 * error)} %` : "wrong";
+      const text =
+        error === 0
+          ? "right"
+          : Number.isFinite(error)
+            ? `wrong by ${short(100 * error)} %`
+            : "wrong";
       return element(
         "tr",
         { class: error ? "bad" : "good" },
@@ -136,11 +149,20 @@ function mistake_section(state) {
     const series = [
       { name: "right code", colour: colour("faint"), points: curves.right },
       { name: "with the mistake, as it shows", colour: colour("positive"), points: curves.shown },
-      { name: "the same, measured by right code", colour: colour("negative"), dash: [3, 4], points: curves.true },
+      {
+        name: "the same, measured by right code",
+        colour: colour("negative"),
+        dash: [3, 4],
+        points: curves.true,
+      },
     ];
     const last = (curve) => short(curve.at(-1)[1]);
     const text = `${trained} steps: right code ${last(curves.right)}, with the mistake it shows ${last(curves.shown)}, measured by right code ${last(curves.true)}`;
     find("#mistake .status").textContent = text;
-    plot(find("#mistake .loss"), series, { x_label: "steps", y_label: "test loss per image", label: text });
+    plot(find("#mistake .loss"), series, {
+      x_label: "steps",
+      y_label: "test loss per image",
+      label: text,
+    });
   };
 }

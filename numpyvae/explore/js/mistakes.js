@@ -30,7 +30,8 @@ const MISTAKES = {
   "a missing 1/2 in the KL": () => ({
     F: {
       kl_divergence: (...given) => times(2, F.kl_divergence(...given)),
-      kl_divergence_backward: (grad_kl, ...given) => F.kl_divergence_backward(2 * grad_kl, ...given),
+      kl_divergence_backward: (grad_kl, ...given) =>
+        F.kl_divergence_backward(2 * grad_kl, ...given),
     },
   }),
   "beta missing in the total": () => ({
@@ -105,7 +106,9 @@ const MISTAKES = {
     },
   }),
   "the factor 2 missing in the squared error's gradient": () => ({
-    F: { squared_error_backward: (y, x, out) => times(0.5, F.squared_error_backward(y, x, out), out) },
+    F: {
+      squared_error_backward: (y, x, out) => times(0.5, F.squared_error_backward(y, x, out), out),
+    },
   }),
   "the sigmoid's derivative forgotten": () => ({
     F: { sigmoid_backward: (grad_y, y, out) => times(1, grad_y, out) },
@@ -113,11 +116,7 @@ const MISTAKES = {
   "the sigmoid's derivative counted twice": () => ({
     F: {
       bernoulli_cross_entropy_backward: (logits, x, out) =>
-        F.sigmoid_backward(
-          F.bernoulli_cross_entropy_backward(logits, x),
-          F.sigmoid(logits),
-          out,
-        ),
+        F.sigmoid_backward(F.bernoulli_cross_entropy_backward(logits, x), F.sigmoid(logits), out),
     },
   }),
   "x only as the encoder's input": () => ({

@@ -128,14 +128,20 @@ class VAE {
   // d total / d x for the last backward. (B18)
   input_gradient() {
     const { activations: a, activation_gradients: grad } = this;
-    const through_encoder = this.F.linear_backward_input(grad.a1, this.parameters["encoder1.weight"]);
+    const through_encoder = this.F.linear_backward_input(
+      grad.a1,
+      this.parameters["encoder1.weight"],
+    );
     return add(through_encoder, this.through_loss());
   }
 
   through_loss() {
     const { activations: a, activation_gradients: grad } = this;
     const negative = this.reconstruction === "mse" ? grad.y : a.logits;
-    return shaped(negative.map((g) => -g), negative.shape);
+    return shaped(
+      negative.map((g) => -g),
+      negative.shape,
+    );
   }
 
   _encode(x, out, visit) {

@@ -23,12 +23,30 @@ function nudged(vae, x, eps, beta, name, i, h) {
 function nudge_section(state) {
   const { data } = state;
   const shape = data.run.image_shape;
-  const names = ["x", "a1", "h1", "a2", "h2", "mean", "log_var", "z", "a3", "h3", "a4", "h4", "logits"];
+  const names = [
+    "x",
+    "a1",
+    "h1",
+    "a2",
+    "h2",
+    "mean",
+    "log_var",
+    "z",
+    "a3",
+    "h3",
+    "a4",
+    "h4",
+    "logits",
+  ];
   if (state.vae.reconstruction === "mse") names.push("y");
   const choice = element(
     "select",
     { change: () => choose(choice.value, 0) },
-    element("optgroup", { label: "pixels and activations" }, ...names.map((name) => element("option", {}, name))),
+    element(
+      "optgroup",
+      { label: "pixels and activations" },
+      ...names.map((name) => element("option", {}, name)),
+    ),
     element(
       "optgroup",
       { label: "weights and biases" },
@@ -55,11 +73,19 @@ function nudge_section(state) {
         state.changed();
       },
     }),
-    element("label", {}, element("input", { type: "checkbox", change: (event) => {
-      sign = event.target.checked ? -1 : 1;
-      const input = find("#nudge .slider input");
-      input.dispatchEvent(new Event("input"));
-    } }), " downwards"),
+    element(
+      "label",
+      {},
+      element("input", {
+        type: "checkbox",
+        change: (event) => {
+          sign = event.target.checked ? -1 : 1;
+          const input = find("#nudge .slider input");
+          input.dispatchEvent(new Event("input"));
+        },
+      }),
+      " downwards",
+    ),
   );
   function choose(chosen, i) {
     name = chosen;
@@ -81,7 +107,8 @@ function nudge_section(state) {
     const after = nudged(vae, x, eps, beta, name, i, h);
     state.run();
     const where = place_text(name, gradients.shape, i, shape);
-    find("#nudge .where").textContent = `${name}[${where}] = ${short(value)}, its gradient is ${short(g)}`;
+    find("#nudge .where").textContent =
+      `${name}[${where}] = ${short(value)}, its gradient is ${short(g)}`;
     const rows = [
       ["the loss before", before.toPrecision(15)],
       ["the loss after", after.toPrecision(15)],
@@ -91,7 +118,12 @@ function nudge_section(state) {
     ];
     find("#nudge .numbers").replaceChildren(
       ...rows.map(([text, number]) =>
-        element("tr", {}, element("th", { scope: "row" }, text), element("td", {}, number.replaceAll("-", "−"))),
+        element(
+          "tr",
+          {},
+          element("th", { scope: "row" }, text),
+          element("td", {}, number.replaceAll("-", "−")),
+        ),
       ),
     );
     clearTimeout(waiting);
@@ -113,7 +145,12 @@ function nudge_section(state) {
         find("#nudge .error"),
         [
           { name: "float64", colour: colour("negative"), points: doubles },
-          { name: "float32", colour: colour("positive"), dash: [6, 4], points: curve(single, x32, eps32) },
+          {
+            name: "float32",
+            colour: colour("positive"),
+            dash: [6, 4],
+            points: curve(single, x32, eps32),
+          },
         ],
         {
           x_log: true,
@@ -121,7 +158,8 @@ function nudge_section(state) {
           x_label: "size of the step",
           y_label: "error",
           mark: [Math.abs(h), Math.max(floor, error(vae, x, eps, Math.abs(h)))],
-          label: "How far change / step lies from the gradient, for every size of step: it falls with the step until rounding takes over",
+          label:
+            "How far change / step lies from the gradient, for every size of step: it falls with the step until rounding takes over",
         },
       );
       const reach = Math.max(1, 2 * Math.abs(h));
@@ -129,10 +167,24 @@ function nudge_section(state) {
       plot(
         find("#nudge .curve"),
         [
-          { name: "the loss", colour: colour("negative"), points: along.map((d) => [value + d, nudged(vae, x, eps, beta, name, i, d)]) },
-          { name: "what the gradient says", colour: colour("positive"), dash: [6, 4], points: along.map((d) => [value + d, before + g * d]) },
+          {
+            name: "the loss",
+            colour: colour("negative"),
+            points: along.map((d) => [value + d, nudged(vae, x, eps, beta, name, i, d)]),
+          },
+          {
+            name: "what the gradient says",
+            colour: colour("positive"),
+            dash: [6, 4],
+            points: along.map((d) => [value + d, before + g * d]),
+          },
         ],
-        { x_label: `${name}[${i}]`, y_label: "loss", mark: [value + h, after], label: "The loss along this number, and the straight line that the gradient draws" },
+        {
+          x_label: `${name}[${i}]`,
+          y_label: "loss",
+          mark: [value + h, after],
+          label: "The loss along this number, and the straight line that the gradient draws",
+        },
       );
       state.run();
     }, 120);

@@ -2,18 +2,52 @@
 
 // What each of the book's steps finds, in the book's order: gradients by name, and where they run.
 const PAPER_STEPS = [
-  { finds: ["y", "logits"], edges: [["y", "reconstruction"], ["logits", "y"]] },
+  {
+    finds: ["y", "logits"],
+    edges: [
+      ["y", "reconstruction"],
+      ["logits", "y"],
+    ],
+  },
   { layer: ["h4", "decoder3", "logits"] },
   { finds: ["a4"], edges: [["a4", "h4"]], layer: ["h3", "decoder2", "a4"] },
   { finds: ["a3"], edges: [["a3", "h3"]], layer: ["z", "decoder1", "a3"] },
-  { partial: 0, finds: ["mean", "log_var"], edges: [["mean", "z"], ["log_var", "z"]] },
-  { partial: 1, finds: ["mean", "log_var"], edges: [["mean", "kl"], ["log_var", "kl"]] },
-  { finds: ["mean", "log_var"], edges: [["mean", "z"], ["log_var", "z"], ["mean", "kl"], ["log_var", "kl"]] },
+  {
+    partial: 0,
+    finds: ["mean", "log_var"],
+    edges: [
+      ["mean", "z"],
+      ["log_var", "z"],
+    ],
+  },
+  {
+    partial: 1,
+    finds: ["mean", "log_var"],
+    edges: [
+      ["mean", "kl"],
+      ["log_var", "kl"],
+    ],
+  },
+  {
+    finds: ["mean", "log_var"],
+    edges: [
+      ["mean", "z"],
+      ["log_var", "z"],
+      ["mean", "kl"],
+      ["log_var", "kl"],
+    ],
+  },
   { layer: ["h2", "mean", "mean"], second: ["h2", "log_var", "log_var"] },
   { finds: ["a2"], edges: [["a2", "h2"]], layer: ["h1", "encoder2", "a2"] },
   { finds: ["a1"], edges: [["a1", "h1"]], layer: [null, "encoder1", "a1"] },
-  { finds: ["x"], edges: [["x", "encoder1.parameters"], ["x", "reconstruction"]] },
-]; // prettier-ignore
+  {
+    finds: ["x"],
+    edges: [
+      ["x", "encoder1.parameters"],
+      ["x", "reconstruction"],
+    ],
+  },
+];
 
 function paper_section({ paper }) {
   const vae = new VAE(1, 1, 1, 1);
@@ -51,20 +85,26 @@ function paper_section({ paper }) {
     now = Math.max(0, Math.min(all.length, step));
     const known = new Set(all.slice(0, now).flatMap(({ names }) => names));
     const values = { x, eps, ...a };
-    const losses = { reconstruction: [loss.reconstruction, 1], kl: [loss.kl, 1], total: [loss.total, 1] };
+    const losses = {
+      reconstruction: [loss.reconstruction, 1],
+      kl: [loss.kl, 1],
+      total: [loss.total, 1],
+    };
     for (const name of Object.keys(graph.boxes)) {
       const layer = name.endsWith(".parameters") ? name.split(".")[0] : null;
       let [value, gradient] = ["", ""];
       if (layer) {
         const [weight, bias] = ["weight", "bias"].map((kind) => `${layer}.${kind}`);
         value = `W ${short(w[weight][0])}, b ${short(w[bias][0])}`;
-        if (known.has(name)) gradient = `G ${short(gradients[weight][0])}, ${short(gradients[bias][0])}`;
+        if (known.has(name))
+          gradient = `G ${short(gradients[weight][0])}, ${short(gradients[bias][0])}`;
       } else if (name in losses) {
         value = short(losses[name][0]);
         gradient = "G 1";
       } else {
         value = short(values[name][0]);
-        if (known.has(name)) gradient = `G ${short((name === "x" ? vae.input_gradient() : g[name])[0])}`;
+        if (known.has(name))
+          gradient = `G ${short((name === "x" ? vae.input_gradient() : g[name])[0])}`;
         const index = { mean: 0, log_var: 1 }[name];
         if (index !== undefined && now === 5) gradient = `G ${short(through_z[index][0])}`;
         if (index !== undefined && now === 6) {
@@ -73,7 +113,10 @@ function paper_section({ paper }) {
       }
       const narrow = layer === "mean" || layer === "log_var";
       graph.write(name, narrow ? value.split(", ") : [value], gradient);
-      graph.say(name, `${NODE_NAMES[name] ?? layer ?? name}: ${value} ${gradient.replace("G", "gradient")}`);
+      graph.say(
+        name,
+        `${NODE_NAMES[name] ?? layer ?? name}: ${value} ${gradient.replace("G", "gradient")}`,
+      );
     }
     const { edges, names } = all[now - 1] ?? { edges: [], names: [] };
     graph.light(edges, names);
@@ -81,11 +124,18 @@ function paper_section({ paper }) {
       if (i === now - 1) item.setAttribute("aria-current", "step");
       else item.removeAttribute("aria-current");
     });
-    status.textContent = now ? `Step ${now} of ${all.length}` : "Forward: every value is there. dL/dL = 1.";
+    status.textContent = now
+      ? `Step ${now} of ${all.length}`
+      : "Forward: every value is there. dL/dL = 1.";
     limit_buttons("#paper", now, all.length);
   }
 
-  stepping("#paper", () => go(now - 1), () => go(now + 1), (end) => go(end ? all.length : 0));
+  stepping(
+    "#paper",
+    () => go(now - 1),
+    () => go(now + 1),
+    (end) => go(end ? all.length : 0),
+  );
   items.forEach((item, i) => item.addEventListener("click", () => go(i + 1)));
   go(0);
   return { go };

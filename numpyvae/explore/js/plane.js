@@ -65,17 +65,22 @@ class Plane {
     const at = Array.from({ length: across }, (_, i) => this.reach * ((2 * i + 1) / across - 1));
     const images = decode([...at].reverse().flatMap((up) => at.map((right) => [right, up])));
     this.decoded = document.createElement("canvas");
-    paint(this.decoded, images, {
-      columns: across * width,
-      rows: across * height,
-      place(i) {
-        const [image, pixel] = [Math.floor(i / (height * width)), i % (height * width)];
-        return [
-          (image % across) * width + (pixel % width),
-          Math.floor(image / across) * height + Math.floor(pixel / width),
-        ];
+    paint(
+      this.decoded,
+      images,
+      {
+        columns: across * width,
+        rows: across * height,
+        place(i) {
+          const [image, pixel] = [Math.floor(i / (height * width)), i % (height * width)];
+          return [
+            (image % across) * width + (pixel % width),
+            Math.floor(image / across) * height + Math.floor(pixel / width),
+          ];
+        },
       },
-    }, { grey: true });
+      { grey: true },
+    );
   }
 
   point(a, row) {
@@ -120,7 +125,10 @@ class Plane {
     context.moveTo(...place(mean));
     context.lineTo(...place(z));
     context.stroke();
-    for (const [point, size, fill] of [[mean, 4, ink], [z, 9, colour("accent")]]) {
+    for (const [point, size, fill] of [
+      [mean, 4, ink],
+      [z, 9, colour("accent")],
+    ]) {
       context.beginPath();
       context.arc(...place(point), size, 0, 2 * Math.PI);
       context.fillStyle = fill;
@@ -143,7 +151,10 @@ class Plane {
     context.lineWidth = 1;
     context.font = "13px system-ui, sans-serif";
     context.fillStyle = ink;
-    for (const [x, y] of [[0, y0], [x0, 0]]) {
+    for (const [x, y] of [
+      [0, y0],
+      [x0, 0],
+    ]) {
       context.beginPath();
       context.moveTo(x, y);
       context.lineTo(x || width, y || this.height);

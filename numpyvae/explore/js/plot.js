@@ -18,17 +18,27 @@ function plot(canvas, series, { x_label, y_label, x_log, y_log, mark, height = 2
   }
 
   const scale = (values, log) => {
-    const [low, high] = [Math.min(...values), Math.max(...values)].map((v) => (log ? Math.log10(v) : v));
+    const [low, high] = [Math.min(...values), Math.max(...values)].map((v) =>
+      log ? Math.log10(v) : v,
+    );
     const room = 0.04 * (high - low) || Math.abs(high) * 0.1 || 1;
     return { low: low - room, high: high + room, log };
   };
   const [sx, sy] = [
-    scale(all.map(([x]) => x), x_log),
-    scale(all.map(([, y]) => y), y_log),
+    scale(
+      all.map(([x]) => x),
+      x_log,
+    ),
+    scale(
+      all.map(([, y]) => y),
+      y_log,
+    ),
   ];
   const [left, right, top, bottom] = [62, width - 12, 30 + 18 * (rows_of_names() - 1), height - 40];
-  const to = ({ low, high, log }, start, end) => (value) =>
-    start + (((log ? Math.log10(value) : value) - low) / (high - low)) * (end - start);
+  const to =
+    ({ low, high, log }, start, end) =>
+    (value) =>
+      start + (((log ? Math.log10(value) : value) - low) / (high - low)) * (end - start);
   const [px, py] = [to(sx, left, right), to(sy, bottom, top)];
 
   context.strokeStyle = faint;
@@ -112,7 +122,8 @@ function ticks({ low, high, log }, count) {
   step *= [1, 2, 5, 10].find((factor) => (high - low) / (factor * step) <= count);
   if (log) step = Math.max(1, Math.round(step));
   const found = [];
-  for (let n = Math.ceil(low / step); n * step <= high; n++) found.push(log ? 10 ** (n * step) : n * step);
+  for (let n = Math.ceil(low / step); n * step <= high; n++)
+    found.push(log ? 10 ** (n * step) : n * step);
   return found;
 }
 

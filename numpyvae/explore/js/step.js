@@ -27,21 +27,34 @@ function step_section(state) {
 
   const step_of = (name) => {
     const wanted = name.replace(".parameters", ".weight");
-    return steps.findLastIndex(({ results }) => results.some((result) => result.name === wanted)) + 1;
+    return (
+      steps.findLastIndex(({ results }) => results.some((result) => result.name === wanted)) + 1
+    );
   };
   const names_of = ({ results }) =>
     results.map(({ name }) => (name.includes(".") ? `${name.split(".")[0]}.parameters` : name));
 
   function go(step) {
     now = Math.max(0, Math.min(steps.length, step));
-    const { edges, results, line } = steps[now - 1] ?? { edges: [], results: [], line: "x, eps, beta =" };
+    const { edges, results, line } = steps[now - 1] ?? {
+      edges: [],
+      results: [],
+      line: "x, eps, beta =",
+    };
     find("#step .status").textContent = now
-      ? `Step ${now} of ${steps.length}: ${results.map(({ name }) => name).filter((n, i, all) => all.indexOf(n) === i).join(", ")}`
+      ? `Step ${now} of ${steps.length}: ${results
+          .map(({ name }) => name)
+          .filter((n, i, all) => all.indexOf(n) === i)
+          .join(", ")}`
       : `Step 0 of ${steps.length}: the loss itself`;
     limit_buttons("#step", now, steps.length);
     graph.light(edges, now ? names_of(steps[now - 1]) : ["total"]);
     list_code(data.code[now === steps.length ? 1 : 0], line);
-    const start = element("p", {}, "dL/dL = 1. The loss is the sum of its terms, so the reconstruction gets 1, too, and the KL divergence gets beta.");
+    const start = element(
+      "p",
+      {},
+      "dL/dL = 1. The loss is the sum of its terms, so the reconstruction gets 1, too, and the KL divergence gets beta.",
+    );
     shown = results.map((result) => result_view(result));
     find("#step .results").replaceChildren(...(now ? shown.map(({ root }) => root) : [start]));
     refresh();
@@ -74,7 +87,13 @@ function step_section(state) {
         element("span", { class: "number" }, `(${equation})`),
       ),
       element("p", { class: "sizes" }, `From ${sizes.join(from || " and ")}.`),
-      element("div", { class: "maps" }, ...ins, element("span", { class: "to", "aria-hidden": "true" }, "→"), output),
+      element(
+        "div",
+        { class: "maps" },
+        ...ins,
+        element("span", { class: "to", "aria-hidden": "true" }, "→"),
+        output,
+      ),
       words,
     );
     const view = { root, result, maps, say };
@@ -87,10 +106,14 @@ function step_section(state) {
       const arrays = [...Object.values(view.result.inputs), view.result.array];
       const together = view.result.summands && Math.max(...arrays.map(largest));
       view.maps.forEach(([heat, label, name, caption], n) => {
-        heat.show(name === "through z" || name.startsWith("through") ? view.result.name : name, arrays[n], {
-          limit: together || undefined,
-          grey: label === "x" || label === "y",
-        });
+        heat.show(
+          name === "through z" || name.startsWith("through") ? view.result.name : name,
+          arrays[n],
+          {
+            limit: together || undefined,
+            grey: label === "x" || label === "y",
+          },
+        );
         caption.textContent = `${label}, norm ${short(norm(arrays[n]))}`;
       });
       view.say(view.maps.at(-1)[0].selected);
@@ -106,14 +129,25 @@ function step_section(state) {
         const narrow = ["mean.parameters", "log_var.parameters"].includes(name);
         const lines = gradient ? ["norm", short(norm(gradient))] : [];
         graph.write(name, narrow ? lines : [lines.join(" ")]);
-      }
-      else if (gradient) graph.show(name, gradient);
+      } else if (gradient) graph.show(name, gradient);
       else graph.write(name, []);
-      const text = gradient ? `gradient found, norm ${short(norm(gradient))}` : one ? `gradient ${short(one)}` : "no gradient yet";
-      graph.say(name, `${NODE_NAMES[name] ?? name.split(".")[0]}: ${name === "eps" ? "needs no gradient" : text}`);
+      const text = gradient
+        ? `gradient found, norm ${short(norm(gradient))}`
+        : one
+          ? `gradient ${short(one)}`
+          : "no gradient yet";
+      graph.say(
+        name,
+        `${NODE_NAMES[name] ?? name.split(".")[0]}: ${name === "eps" ? "needs no gradient" : text}`,
+      );
     }
   }
-  stepping("#step", () => go(now - 1), () => go(now + 1), (end) => go(end ? steps.length : 0));
+  stepping(
+    "#step",
+    () => go(now - 1),
+    () => go(now + 1),
+    (end) => go(end ? steps.length : 0),
+  );
   let first = true;
   return function update() {
     steps = backward_steps(state.vae);

@@ -131,7 +131,10 @@ function backward_steps(vae) {
     linear_step("decoder1", "z", layer("decoder1", "a3", "z", a.z, g.a3, g.z)),
     {
       line: "grad_mean, grad_log_var = F.reparameterize_backward",
-      edges: [["mean", "z"], ["log_var", "z"]],
+      edges: [
+        ["mean", "z"],
+        ["log_var", "z"],
+      ],
       results: [
         each("mean", "B11", { [G("z")]: g.z }, z_mean, (i) => total([`${G("z")}[${i}]`, g.z[i]])),
         each("log_var", "B12", { [G("z")]: g.z, log_var: a.log_var, eps }, z_log_var, (i) =>
@@ -147,7 +150,10 @@ function backward_steps(vae) {
     },
     {
       line: "kl_mean, kl_log_var = F.kl_divergence_backward",
-      edges: [["mean", "kl"], ["log_var", "kl"]],
+      edges: [
+        ["mean", "kl"],
+        ["log_var", "kl"],
+      ],
       results: [
         each("mean", "B13", { mean: a.mean }, kl_mean, (i) =>
           product(["beta", beta], [`mean[${i}]`, a.mean[i]]),
@@ -160,14 +166,18 @@ function backward_steps(vae) {
     },
     {
       line: "grad_mean += kl_mean",
-      edges: [["mean", "z"], ["mean", "kl"]],
-      results: [
-        meeting("mean", "B15", ["through z", z_mean], ["through the KL", kl_mean], g.mean),
+      edges: [
+        ["mean", "z"],
+        ["mean", "kl"],
       ],
+      results: [meeting("mean", "B15", ["through z", z_mean], ["through the KL", kl_mean], g.mean)],
     },
     {
       line: "grad_log_var += kl_log_var",
-      edges: [["log_var", "z"], ["log_var", "kl"]],
+      edges: [
+        ["log_var", "z"],
+        ["log_var", "kl"],
+      ],
       results: [
         meeting(
           "log_var",
@@ -214,7 +224,11 @@ function backward_steps(vae) {
   const through_encoder = vae.F.linear_backward_input(g.a1, w["encoder1.weight"]);
   const image = {
     line: "return through_encoder + through_loss",
-    edges: [["x", "encoder1.parameters"], ["encoder1.parameters", "a1"], ["x", "reconstruction"]],
+    edges: [
+      ["x", "encoder1.parameters"],
+      ["encoder1.parameters", "a1"],
+      ["x", "reconstruction"],
+    ],
     results: [
       meeting(
         "x",
@@ -234,7 +248,10 @@ function linear_step(name, input, results, before = "") {
   const output = NODE_AFTER[name] ?? name;
   return {
     line: `${before}self._linear_backward("${name}"`,
-    edges: [[input, `${name}.parameters`], [`${name}.parameters`, output]],
+    edges: [
+      [input, `${name}.parameters`],
+      [`${name}.parameters`, output],
+    ],
     results,
   };
 }

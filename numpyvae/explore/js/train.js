@@ -103,14 +103,27 @@ function train_section(state) {
       state.changed();
     }),
     choice_slider("lr", RATES, settings.lr, (lr) => (settings.lr = lr)),
-    choice_slider("batch size", BATCHES, settings.batch_size, (size) => (settings.batch_size = size)),
-    choice_slider("speed", SPEEDS, speed, (chosen) => (speed = chosen), (n) =>
-      Number.isFinite(n) ? `${n} steps per second` : "as fast as it can",
+    choice_slider(
+      "batch size",
+      BATCHES,
+      settings.batch_size,
+      (size) => (settings.batch_size = size),
+    ),
+    choice_slider(
+      "speed",
+      SPEEDS,
+      speed,
+      (chosen) => (speed = chosen),
+      (n) => (Number.isFinite(n) ? `${n} steps per second` : "as fast as it can"),
     ),
     element(
       "label",
       {},
-      element("input", { type: "checkbox", checked: settings.noise, change: (event) => (settings.noise = event.target.checked) }),
+      element("input", {
+        type: "checkbox",
+        checked: settings.noise,
+        change: (event) => (settings.noise = event.target.checked),
+      }),
       " noise (without it eps is 0)",
     ),
   );
@@ -168,12 +181,21 @@ function train_section(state) {
   );
 
   const plane = new Plane(find("#train .plane"), { height: 300 });
-  const samples = new HeatMap(shape, { label: "Eight samples: latent vectors from the prior, decoded", width: 340 });
-  const pairs = new HeatMap(shape, { label: "Four test images above their reconstructions", width: 340 });
+  const samples = new HeatMap(shape, {
+    label: "Eight samples: latent vectors from the prior, decoded",
+    width: 340,
+  });
+  const pairs = new HeatMap(shape, {
+    label: "Four test images above their reconstructions",
+    width: 340,
+  });
   find("#train .samples").append(samples.root);
   find("#train .pairs").append(pairs.root);
   const z = new Random(7).normals([8, state.vae.z_dim]);
-  const some = floats(data.test_images, [0, 1, 2, 3].map((i) => i % data.test_images.shape[0]));
+  const some = floats(
+    data.test_images,
+    [0, 1, 2, 3].map((i) => i % data.test_images.shape[0]),
+  );
 
   let codes = null;
   return function update() {
@@ -198,7 +220,11 @@ function train_section(state) {
         { name: "training", colour: colour("negative"), points: thinned(losses) },
         { name: "test", colour: colour("positive"), dash: [6, 4], points: tests },
       ],
-      { x_label: "steps", y_label: "loss per image", label: `The loss curve: ${step_text}${loss}${test}` },
+      {
+        x_label: "steps",
+        y_label: "loss per image",
+        label: `The loss curve: ${step_text}${loss}${test}`,
+      },
     );
   };
 }
