@@ -9,8 +9,8 @@ def test_a_function_a_method_and_a_paragraph_can_be_copied():
         "def block(wanted: str) -> str:\n    function, _, text"
     )
     assert sync.code("numpyvae/flat.py", "FlatArrays.__len__").endswith("return len(self._views)")
-    shown = sync.code("numpyvae/optim.py", "Adam.step", "for start in")
-    assert shown.startswith("for start in range(0,")
+    shown = sync.code("numpyvae/optim.py", "Adam.step", "def move")
+    assert shown.startswith("def move(block: slice)")
     for arguments in (("nowhere",), ("Adam.nowhere",), ("Adam.step", "no such text")):
         with pytest.raises(ValueError, match=r"nowhere|no such text"):
             sync.code("numpyvae/optim.py", *arguments)

@@ -109,7 +109,7 @@ def test_the_seed_changes_the_noise_and_not_the_images(runs, data):
 def test_a_broken_model_is_an_error(runs, data):
     run = train(runs["mse"].config, data)
     run.vae.parameters.flat *= np.float32(1e18)
-    with pytest.raises(InputError, match="the model is broken: on digits its elbo is"):
+    with pytest.raises(InputError, match="the model is broken: "):
         evaluate(run, data, importance_samples=1, images=10)
 
 
@@ -127,7 +127,9 @@ def test_what_does_not_fit_is_an_error(runs, data):
     with pytest.raises(InputError, match=r"\(28, 28\), other has \(2, 2\)"):
         evaluate(run, other)
     with pytest.raises(InputError, match="number of test images in digits must be at least 2"):
-        evaluate(run, replace(data, test_images=data.test_images[:1]))
+        evaluate(
+            run, replace(data, test_images=data.test_images[:1], test_labels=data.test_labels[:1])
+        )
 
 
 def test_the_table_says_what_the_numbers_stand_for(runs, data):
@@ -163,7 +165,7 @@ def test_the_bar_is_shown_on_a_terminal(runs, data, monkeypatch, progress, shown
     monkeypatch.setattr("tqdm.tqdm.update", lambda _, n=1: updates.append(n))
     evaluate(runs["mse"], data, importance_samples=3, images=10, progress=progress)
     assert ("/3" in sys.stderr.getvalue()) == shown
-    assert updates == [1, 1, 1]
+    assert sum(updates) == 3
 
 
 def test_json_holds_every_number_and_the_settings(runs, data):
