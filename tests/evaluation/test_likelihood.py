@@ -94,8 +94,9 @@ class LinearGaussian:
         self.log_likelihood = -0.5 * (pixels * np.log(2 * np.pi) + log_determinant + squares)
 
 
-@pytest.fixture(scope="module")
-def linear_gaussian():
+@pytest.fixture
+def linear_gaussian(monkeypatch):
+    monkeypatch.setattr("numpyvae.data.dataset.check_range", lambda _: None)  # x is any number
     return LinearGaussian()
 
 
