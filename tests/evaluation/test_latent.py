@@ -149,6 +149,7 @@ def test_samples_of_a_label_are_decoded_from_where_its_images_lie(run, tiny, mon
     """A weak encoder and many draws: their moments are those of all its posteriors."""
     labelled = replace(tiny, train_labels=np.arange(40) % 2)
     run.vae.parameters.flat /= 4
+    run.vae.parameters["mean.weight"] *= 30  # so that means and variances both count
     drawn = []
     monkeypatch.setattr(type(run.vae), "decode", lambda _, z: drawn.append(z))
     latent.sample_label(run.vae, labelled, 1, 100_000, rng=0)
