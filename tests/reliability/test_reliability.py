@@ -10,8 +10,8 @@ import pytest
 @pytest.mark.parametrize(
     "line",
     [
-        "campaign.py --kills 2 --interrupts 3 --faults 3 --writers 1",
-        "fuzz.py --files 200",
+        "campaign.py --kills 1 --interrupts 1 --faults 1 --writers 1",
+        "fuzz.py --files 100",
     ],
 )
 def test_every_promise_is_kept(line):
