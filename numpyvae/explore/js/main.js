@@ -9,7 +9,7 @@ class State {
     this.vae.parameters.flat.set(data.weights);
     this.random = new Random(0);
     this.eps = this.random.normals([1, this.vae.z_dim]);
-    this.patience = 150;
+    this.patience = 300; // milliseconds between two pictures of a training
     this.version = 0;
     this.sections = [];
     this.number = Math.max(0, run.test_labels?.indexOf(0) ?? 0);
