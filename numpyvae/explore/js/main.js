@@ -58,8 +58,8 @@ class State {
 
   encode_all() {
     const { test_images } = this.data;
-    const all = Array.from({ length: test_images.shape[0] }, (_, i) => i);
-    this.codes = this.vae.encode(floats(test_images, all))[0];
+    this.all ??= floats(test_images, Array.from({ length: test_images.shape[0] }, (_, i) => i));
+    this.codes = this.vae.encode(this.all)[0];
   }
 
   weights_changed() {
