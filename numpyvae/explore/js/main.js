@@ -9,7 +9,7 @@ class State {
     this.vae.parameters.flat.set(data.weights);
     this.random = new Random(0);
     this.eps = this.random.normals([1, this.vae.z_dim]);
-    this.patience = 150;
+    this.patience = 300; // milliseconds between two pictures of a training
     this.version = 0;
     this.sections = [];
     this.number = Math.max(0, run.test_labels?.indexOf(0) ?? 0);
@@ -58,8 +58,8 @@ class State {
 
   encode_all() {
     const { test_images } = this.data;
-    const all = Array.from({ length: test_images.shape[0] }, (_, i) => i);
-    this.codes = this.vae.encode(floats(test_images, all))[0];
+    this.all ??= floats(test_images, Array.from({ length: test_images.shape[0] }, (_, i) => i));
+    this.codes = this.vae.encode(this.all)[0];
   }
 
   weights_changed() {

@@ -84,7 +84,7 @@ function mistake_section(state) {
       },
       () => Infinity,
       () => {
-        if (performance.now() - noted < (state.patience ?? 150)) return;
+        if (performance.now() - noted < state.patience) return;
         note();
         noted = performance.now();
         state.changed();

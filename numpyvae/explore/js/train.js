@@ -42,7 +42,7 @@ function repeating(work, speed, drawn) {
     due = Number.isFinite(rate) ? Math.min(due + ((now - last) / 1000) * rate, rate) : rate;
     last = now;
     const before = due;
-    while (on && due >= 1 && performance.now() < now + 30) {
+    while (on && due >= 1 && performance.now() < now + 45) {
       work();
       due -= 1;
     }
@@ -150,7 +150,7 @@ function train_section(state) {
     if (losses.length) tests.push([losses.length, test_loss(state.vae, data, settings)]);
     state.weights_changed();
     looked = performance.now();
-    state.patience = Math.max(150, 8 * (looked - begun));
+    state.patience = Math.max(300, 8 * (looked - begun));
   }
   button.addEventListener("click", () => {
     if (running) {
