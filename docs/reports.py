@@ -131,7 +131,8 @@ def numbers(experiment: str, measures: list[str]) -> str:
         for name, of in found.items()
         for measure in measures
     ]
-    return table(["", *columns], rows)
+    setting = {"generation": "", "beta": "beta", "latent-dim": "latent units"}[experiment]
+    return table([setting, *columns], rows)
 
 
 def samples(experiment: str, _: list[str]) -> str:
