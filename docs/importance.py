@@ -1,7 +1,7 @@
 """Trains and measures what importance.md shows, and writes its tables.
 
     python docs/importance.py digits      the embedded digits: about a quarter of an hour
-    python docs/importance.py mnist       MNIST: about two hours
+    python docs/importance.py mnist       MNIST: about an hour, and three of evaluation, on one core
     python docs/importance.py mistakes    what the mistakes do: some minutes
 
 Every row is a command of ``numpyvae``, printed as it is called. Runs and evaluations are kept in
@@ -70,7 +70,7 @@ def table(dataset: str) -> str:
 def spread(values: list[float], form: str) -> str:
     """The mean of several seeds and their standard deviation; of one seed, the number."""
     mean = f"{np.mean(values):{form}}"
-    return f"{mean} ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else mean
+    return f"{mean} ± {np.std(values, ddof=1):{form}}" if len(values) > 1 else mean
 
 
 def measured(dataset: str, bound: str, samples: int, seed: int) -> dict[str, Any]:
