@@ -1,5 +1,11 @@
 """What the tests share."""
 
+import os
+
+# Tests multiply small matrices, on two processes at once: more threads would only be in the way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shlex
 import signal
 import tracemalloc

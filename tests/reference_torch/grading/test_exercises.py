@@ -13,9 +13,9 @@ from reference_torch.grading.exercises import EXERCISES, OPERATIONS
 @pytest.mark.parametrize("name", [exercise.name for exercise in OPERATIONS])
 def test_an_exercise_is_its_source_without_out_and_formula(name):
     exercise, source = getattr(by_hand, name), getattr(F, name)
-    signature = inspect.signature(source)
+    signature = inspect.signature(source, eval_str=True)
     parameters = [p for p in signature.parameters.values() if p.name != "out"]
-    assert inspect.signature(exercise) == signature.replace(parameters=parameters)
+    assert inspect.signature(exercise, eval_str=True) == signature.replace(parameters=parameters)
 
     def asked(function):
         first, *_ = function.__doc__.split("\n\n")

@@ -21,7 +21,7 @@ def tiny(monkeypatch):
 
 
 def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
-    line = "bench --rounds 1 --epochs 1 --dataset own.npz --json b.json --plot g.png --threads 1"
+    line = "bench --rounds 1 --epochs 1 --dataset own.npz --json b.json --no-growth --threads 1"
     status, out, _ = call(main, line)
     assert status == 0
     results = json.loads((own_folder / "b.json").read_text())
@@ -33,8 +33,18 @@ def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
     assert all(figures["seconds"][0] > 0 for figures in (results["start"] | trainings).values())
     numpy, torch = trainings["numpyvae train"], trainings["reference_torch train --device cpu"]
     assert torch["peak MiB"] > numpy["peak MiB"] > 10
-    assert results["growth"]["batch size"].keys() == {"2", "4"}
-    assert results["growth"]["batch size"]["2"].keys() >= {NUMPY, FUSED}
+
+
+def test_bench_draws_how_a_step_grows(call, own_folder, tiny, monkeypatch):
+    monkeypatch.setattr(
+        bench,
+        "measure_steps",
+        lambda names, sizes, *_: {
+            size: {name: [1.0] for name in [PRODUCTS, NUMPY, FUSED, *PARTS]} for size in sizes
+        },
+    )
+    status, out, _ = call(main, "bench --no-commands --dataset own.npz --plot g.png")
+    assert (status, "batch size" in out) == (0, True)
     assert (own_folder / "g.png").exists()
 
 
