@@ -50,7 +50,7 @@ def test_the_version_is_said(numpyvae):
         ("train --z-dim 1000000000000000000", "z_dim must be a whole number from 1 to 1000000"),
         (f"train --lr 1{400 * '0'}", "lr must be"),
         ("train --epochs 9999999", "epochs must be"),
-        ("train --dataset wide.npy", "9000010 x 20 pixels"),
+        ("train --dataset wide.npy --hidden 1 1 --z-dim 1", "9000010 x 20 pixels"),
         ("train --batch_size 5", "--batch_size (did you mean --batch-size?); see numpyvae train -"),
         ("train --epoch 5", "--epoch (did you mean --epochs?)"),
         ("train more", "unknown argument more; see numpyvae train --help"),

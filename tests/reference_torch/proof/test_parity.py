@@ -202,7 +202,7 @@ def draw_model(draw, dims, reconstruction, scale):
 
 
 @given(draws, st.tuples(*[sizes] * 5), losses, scales, st.sampled_from([0.0, 0.3, 1.0, 10.0]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_model(draw, dims, reconstruction, scale, beta):
     vae, x, eps = draw_model(draw, dims, reconstruction, scale)
     comparisons = model_parity(vae, x, eps, beta)

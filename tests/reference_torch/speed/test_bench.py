@@ -18,6 +18,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(bench, "growing_sizes", lambda: {"batch size": {"2": TINY, "4": TINY}})
     monkeypatch.setattr(bench, "contenders", lambda _: [PRODUCTS, NUMPY, DEFAULT])
     monkeypatch.setattr(bench, "SECONDS", 0)
+    monkeypatch.setattr(bench, "starting", lambda: {"import numpy": ["-c", "import numpy"]})
 
 
 def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
