@@ -40,7 +40,7 @@ def test_bench_draws_how_a_step_grows(call, own_folder, tiny, monkeypatch):
     monkeypatch.setattr(
         bench,
         "measure_steps",
-        lambda names, sizes, *_: {
+        lambda _names, sizes, *_: {
             size: {name: [1.0] for name in [PRODUCTS, NUMPY, FUSED, *PARTS]} for size in sizes
         },
     )
