@@ -30,7 +30,7 @@ from .arguments import (
 HELP = "train a VAE and keep it, its history and pictures in a run folder"
 DESCRIPTION = """\
 Train a VAE. Every epoch is kept: checkpoint, history and pictures. Without arguments it trains on
-the embedded handwritten digits, in about ten seconds.
+the embedded handwritten digits, in about fifteen seconds.
 """
 
 
