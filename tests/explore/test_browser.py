@@ -135,12 +135,13 @@ def test_drag_z_over_the_plane(live):
 
 
 @pytest.mark.parametrize("reconstruction", ["mse", "bce"])
-def test_step_through_the_whole_backward_pass(live, open_page, make_run, reconstruction):
+def test_step_through_the_whole_backward_pass(live, open_page, make_run, wait, reconstruction):
     opened = live if reconstruction == "mse" else open_page(make_run(reconstruction="bce"))
     show(opened, "step")
+    steps = 18 if reconstruction == "mse" else 17
+    wait(opened, f"document.querySelector('#step .status').textContent.includes('of {steps}')")
     opened.focus("#step .next")
     lit, equations = [], []
-    steps = 18 if reconstruction == "mse" else 17
     for step in range(1, steps + 1):
         opened.keyboard.press("ArrowRight")
         assert opened.inner_text("#step .status").startswith(f"Step {step} of {steps}")
