@@ -7,7 +7,7 @@ The rooms, in reading order; each imports only from those above it:
     model          the variational autoencoder: parameters, forward, backward
     importance     the importance-weighted bound: several latent vectors per image
     optim          Adam
-    errors         the two ways in which a run can end early
+    errors         the ways in which a run can end early
     data/          images: data sets by name or path; files read without trust, written whole
     figures/       pictures: the only room that draws
     training/      a run: settings, steps, epochs, checkpoint, folder

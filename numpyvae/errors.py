@@ -1,4 +1,4 @@
-"""The two ways in which a run can end early, and messages that fit on a line."""
+"""The ways in which a run can end early, and messages that fit on a line."""
 
 LONGEST = 1000  # characters of a message
 
@@ -26,3 +26,7 @@ class InputError(ValueError):
 
 class LossNotFiniteError(ArithmeticError):
     """The loss, or what training moves, became infinite or not a number, so training stopped."""
+
+
+class ProcessLostError(RuntimeError):
+    """A training on several processes stopped because one of them has ended or is silent."""

@@ -11,6 +11,7 @@ try:
     from .proof import compare, gradcheck
     from .speed import bench
     from .twin import train
+    from .twin.parallel import one_voice
     from .twin.weights import EXPORT, IMPORT
 except ModuleNotFoundError as error:
     if error.name not in ("torch", "threadpoolctl"):
@@ -31,7 +32,8 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    return execute("python -m reference_torch", command_line, arguments)
+    with one_voice():
+        return execute("python -m reference_torch", command_line, arguments)
 
 
 def command_line(prog: str) -> Parser:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from ..errors import InputError, LossNotFiniteError, one_line
+from ..errors import InputError, LossNotFiniteError, ProcessLostError, one_line
 from .arguments import Parser
 
 
@@ -31,7 +31,7 @@ def execute(prog: str, parser: Callable[[str], Parser], arguments: Sequence[str]
         sys.stdout.flush()
     except BrokenPipeError:  # `numpyvae train | head`: no message is wanted
         status = 141
-    except LossNotFiniteError as stop:
+    except (LossNotFiniteError, ProcessLostError) as stop:
         status, message = 1, str(stop)
     except (InputError, OSError) as error:
         status, message = 2, str(error)

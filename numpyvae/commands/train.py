@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.dataset import Dataset
 from ..data.loading import load_dataset
-from ..errors import InputError, LossNotFiniteError
+from ..errors import InputError, LossNotFiniteError, ProcessLostError
 from ..training.config import Config
 from ..training.folder import new_folder, open_run
 from ..training.loop import train
@@ -90,12 +90,12 @@ def run(
             train(config, data, out, resume, progress=not quiet, make_trainer=make_trainer)
     except LossNotFiniteError as stop:
         raise LossNotFiniteError(f"{stop}; a smaller --lr may help") from None
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, ProcessLostError) as stop:
         if not str(stop):  # so nothing is there to go on with
             raise
         again = [*command.split(), "--out", str(out), "--resume"]
         again += ["--data-dir", data_dir] if data_dir else []
-        raise KeyboardInterrupt(f"{stop}; go on with: {shlex.join(again)}") from None
+        raise type(stop)(f"{stop}; go on with: {shlex.join(again)}") from None
     if quiet:
         print(out)
     else:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..data.files import StrPath
-from ..errors import InputError, LossNotFiniteError
+from ..errors import InputError, LossNotFiniteError, ProcessLostError
 from .checkpoint import load_checkpoint
 from .config import Config
 from .folder import begin_run, draw_pictures, keep_run, resume_run
@@ -87,13 +87,13 @@ def train(
                     shown.epoch()
             if folder is not None:
                 draw_pictures(run, data, folder)
-        except (KeyboardInterrupt, LossNotFiniteError) as stop:
+        except (KeyboardInterrupt, LossNotFiniteError, ProcessLostError) as stop:
             if folder is None:
                 raise
             last = load_checkpoint(folder)
             epochs = len(last.history)
             where = "in" if epochs < config.epochs else "after"
-            with suppress(KeyboardInterrupt):  # pressed again, now at the pictures
+            with suppress(KeyboardInterrupt, ProcessLostError):  # again, now at the pictures
                 draw_pictures(last, data, folder)
             raise type(stop)(
                 f"{str(stop) or 'interrupted'} {where} epoch {min(epochs + 1, config.epochs)}; "

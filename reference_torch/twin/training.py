@@ -18,16 +18,20 @@ from numpyvae.training.chance import Stream
 from numpyvae.training.steps import OnStep, StepwiseTrainer, Trainer, averages, visits
 
 from .carrying import adam_to_numpy, adam_to_torch, to_numpy, to_torch
+from .parallel import ALONE, World
 
 WARM_UP_STEPS = 3  # before a CUDA graph is recorded, as PyTorch's manual asks for
 
 
-def trainer_on(device: str, compiled: bool = False) -> Callable[[Run, Dataset], Trainer]:
+def trainer_on(
+    device: str, compiled: bool = False, world: World = ALONE
+) -> Callable[[Run, Dataset], Trainer]:
     """What ``numpyvae.train`` takes as ``make_trainer`` to train with PyTorch.
 
     Args:
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where there is a device.
         compiled: on CUDA, compile the model first.
+        world: the processes that share out every minibatch.
 
     Raises:
         InputError: CUDA is asked for where there is none.
@@ -37,17 +41,17 @@ def trainer_on(device: str, compiled: bool = False) -> Callable[[Run, Dataset], 
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no CUDA device here: use --device cpu")
     if device == "cuda":
-        return partial(DeviceTrainer, device=device, compiled=compiled)
+        return partial(DeviceTrainer, device=device, compiled=compiled, world=world.on_cuda())
     if compiled:
         raise InputError("--compile is for CUDA, and this run is on the CPU")
-    return cpu_trainer
+    return partial(CpuTrainer, world=world)
 
 
 class TorchStepper:
     """Steps with PyTorch on the CPU, from where a NumPy model and Adam are."""
 
-    def __init__(self, vae: VAE, adam: Adam) -> None:
-        self.vae, self.adam = vae, adam
+    def __init__(self, vae: VAE, adam: Adam, world: World = ALONE) -> None:
+        self.vae, self.adam, self.world = vae, adam, world
         self.model = to_torch(vae)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), weight_decay=adam.weight_decay, fused=True
@@ -56,14 +60,18 @@ class TorchStepper:
 
     def train(self, x: Array, eps: Array, beta: float) -> Loss:
         self.optimizer.param_groups[0]["lr"] = self.adam.lr
+        x, eps = self.world.share(x, eps)
         loss = self.model(torch.from_numpy(x), torch.from_numpy(eps), beta)
         self.optimizer.zero_grad()
         loss.total.backward()
+        loss = self.world.sum(loss, self.model)
         self.optimizer.step()
         return Loss(*(part.item() for part in loss))
 
     @torch.no_grad()
     def measure(self, x: Array, eps: Array, beta: float) -> tuple[Loss, Array, Array]:
+        """What this process's share of the rows comes to."""
+        x, eps = self.world.share(x, eps)
         images = torch.from_numpy(x)
         mean, log_var = self.model.encode(images)
         loss = self.model.loss(images, mean, log_var, torch.from_numpy(eps), beta)
@@ -75,9 +83,17 @@ class TorchStepper:
         adam_to_numpy(self.optimizer, self.model, self.adam)
 
 
-def cpu_trainer(run: Run, data: Dataset) -> Trainer:
+class CpuTrainer(StepwiseTrainer):
     """Trains with PyTorch on the very minibatches and noise that ``numpy_trainer`` draws."""
-    return StepwiseTrainer(run, data, TorchStepper(run.vae, run.adam))
+
+    def __init__(self, run: Run, data: Dataset, world: World = ALONE) -> None:
+        super().__init__(run, data, TorchStepper(run.vae, run.adam, world))
+        self.world = world
+
+    def validate(self) -> dict[str, float]:
+        shares = super().validate()  # sums over a share of the images, divided by their number
+        sums = self.world.total(torch.tensor([*shares.values()], dtype=torch.float64))
+        return dict(zip(shares, sums.tolist(), strict=True))
 
 
 class DeviceTrainer:
@@ -88,12 +104,19 @@ class DeviceTrainer:
     graph and then replayed. What changes from step to step lies on the device: ``position`` says
     how far the epoch is, ``order`` and ``noise`` hold its shuffling and its noise.
 
-    Only the order of the images and the noise differ from ``cpu_trainer``: they are drawn on the
+    Only the order of the images and the noise differ from ``CpuTrainer``: they are drawn on the
     device, seeded from ``run.rng`` in every epoch.
     """
 
-    def __init__(self, run: Run, data: Dataset, device: str, compiled: bool = False) -> None:
-        self.run = run
+    def __init__(
+        self,
+        run: Run,
+        data: Dataset,
+        device: str,
+        compiled: bool = False,
+        world: World = ALONE,
+    ) -> None:
+        self.run, self.world = run, world
         self.device = torch.device(device)
         config, on_cuda = run.config, self.device.type == "cuda"
         self.model = to_torch(run.vae, self.device)
@@ -158,19 +181,21 @@ class DeviceTrainer:
     def validate(self) -> dict[str, float]:
         sums = torch.zeros(5, dtype=torch.float64, device=self.device)
         with torch.no_grad():
-            for x, eps in self.validation:
+            for batch in self.validation:
+                x, eps = self.world.share(*batch)
                 mean, log_var = self.model.encode(x)
                 loss = self.model.loss(x, mean, log_var, eps, self.run.config.beta)
                 sums += torch.stack([*loss, mean.mean(1).sum(), log_var.mean(1).sum()])
-        return averages(sums.tolist(), sum(len(x) for x, _ in self.validation))
+        return averages(self.world.total(sums).tolist(), sum(len(x) for x, _ in self.validation))
 
     def _step(self, size: int) -> None:
         """One training step on the next ``size`` images, without a word from the host."""
-        rows = self.position + torch.arange(size, device=self.device)
+        (rows,) = self.world.share(self.position + torch.arange(size, device=self.device))
         x, eps = self.visited[self.order[rows]], self.noise[rows].flatten(0, 1)
         loss = self.forward(x, eps, self.run.config.beta)
         self.optimizer.zero_grad()
         loss.total.backward()
+        loss = self.world.sum(loss, self.model)
         self.optimizer.step()
         self.position += size
         self.sums += torch.stack(loss).detach()
@@ -195,7 +220,9 @@ class DeviceTrainer:
         torch.cuda.current_stream().wait_stream(side_stream)
         self.optimizer.zero_grad()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # NCCL's own thread asks for its events while the graph is recorded, which "global" forbids
+        alone = self.world.size == 1
+        with torch.cuda.graph(graph, capture_error_mode="global" if alone else "thread_local"):
             step()
 
         with torch.no_grad():  # as if the steps of the warm-up had not been

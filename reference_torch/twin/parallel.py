@@ -1,0 +1,146 @@
+"""One training on several processes, as torchrun starts them: data parallelism.
+
+All processes draw the same minibatches and the same noise, and each computes with its share of the
+rows. The loss is a sum over the images, so the shares' gradients, added up by one all-reduce, are
+the gradient of the whole minibatch, and every process takes the same step.
+
+Only the first process has the data set, the run folder and the terminal. It hands out the run and
+the images when training begins; from then on, gradients and losses are all that is exchanged.
+"""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from numpyvae import InputError
+from numpyvae.errors import ProcessLostError
+from numpyvae.functional import Array
+
+from .model import Loss
+
+LIMIT = timedelta(minutes=10)  # that a process waits for the others
+Rows = TypeVar("Rows", Array, Tensor)
+
+
+class World(NamedTuple):
+    """The processes of a training, and which of them this one is; by default it is alone.
+
+    ``group`` is a ``torch.distributed.ProcessGroup``, or what has its ``allreduce``.
+    """
+
+    rank: int = 0
+    size: int = 1
+    group: Any = None
+
+    def share(self, *arrays: Rows) -> tuple[Rows, ...]:
+        """This process's rows of a minibatch, as views: none where there are fewer than processes.
+
+        The first array has a row per image, the others one or more, an image's in succession.
+        """
+        images = len(arrays[0])
+        first, end = (images * rank // self.size for rank in (self.rank, self.rank + 1))
+        return tuple(a[first * len(a) // images : end * len(a) // images] for a in arrays)
+
+    def sum(self, loss: Loss, model: nn.Module) -> Loss:
+        """The loss of the whole minibatch from the shares'; its gradients replace the share's."""
+        if self.size == 1:
+            return loss
+        parameters = list(model.parameters())
+        gradients = [p.grad.flatten() for p in parameters if p.grad is not None]
+        sums = self.total(torch.cat([*gradients, torch.stack(loss).detach()]))
+        pieces = sums.split([*map(len, gradients), len(loss)])
+        for parameter, piece in zip(parameters, pieces, strict=False):
+            parameter.grad = piece.view_as(parameter)
+        return Loss(*pieces[-1])
+
+    def total(self, share: Tensor) -> Tensor:
+        """Makes a tensor the sum of all processes', in each of them."""
+        if self.size > 1:
+            with _others():
+                self.group.allreduce([share]).wait()
+        return share
+
+    def hand_out(self, given: Any = None) -> Any:
+        """In every process, what the first one gives."""
+        box = [given]
+        with _others():
+            dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def agree(self, arguments: Mapping[str, object]) -> None:
+        """Raises InputError, in every process alike, where one was given other arguments."""
+        given: list[dict[str, object]] = [{}] * self.size
+        with _others():
+            dist.all_gather_object(given, dict(arguments))
+        for rank, others in enumerate(given):
+            for name in sorted(given[0].keys() | others.keys()):
+                first, other = given[0].get(name), others.get(name)
+                if first != other:
+                    raise InputError(
+                        f"process 0 has {name} {first}, process {rank} has {other}: give all "
+                        "processes the same arguments"
+                    )
+
+    def on_cuda(self) -> "World":
+        """The same processes, each with a device of its own, through NCCL."""
+        if self.size == 1:
+            return self
+        here, devices = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if here >= devices:
+            raise InputError(f"there are {devices} CUDA devices here: start no more processes")
+        torch.cuda.set_device(here)
+        return self._replace(group=dist.new_group(backend="nccl", timeout=LIMIT))
+
+
+ALONE = World()
+
+
+@contextmanager
+def joined(arguments: Mapping[str, object]) -> Iterator[World]:
+    """The processes that torchrun has started, once all are there; or else this one alone.
+
+    Raises:
+        InputError: they do not find each other, or were given different arguments.
+    """
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield ALONE
+        return
+    try:
+        dist.init_process_group("gloo", timeout=LIMIT)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"the processes do not find each other: {error}") from error
+    if dist.get_rank() == 0:
+        signal.signal(signal.SIGTERM, _terminated)
+    world = World(dist.get_rank(), dist.get_world_size(), dist.group.WORLD)
+    world.agree(arguments)
+    yield world
+    dist.destroy_process_group()  # not after an error: it might wait for the others
+
+
+def one_voice() -> AbstractContextManager[object]:
+    """A context in which only the first process of each machine complains of what all meet."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        return nullcontext()
+    return redirect_stderr(open(os.devnull, "w"))  # until the process ends
+
+
+@contextmanager
+def _others() -> Iterator[None]:
+    """What goes wrong in the block is that another process is gone, or silent beyond the limit."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLostError("the connection to another process is lost") from error
+
+
+def _terminated(*_: object) -> None:
+    """How torchrun ends the other processes when one has ended: no reason for a second word."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise ProcessLostError("terminated, as torchrun does when a process ends,")
