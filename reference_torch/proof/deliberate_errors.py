@@ -38,7 +38,7 @@ class DeliberateError:
     them; for an error in Adam, of the parameters. ``consistent``: the backward pass is the right
     one for the wrong loss, so a gradient check, which knows no other loss, cannot see the error.
     ``public``: the same has been published in code or is a documented pitfall. ``samples``: the
-    model is an ``IWAE`` with so many samples per image.
+    model is an ``IWAE`` with so many samples per image. ``processes``: so many share out the batch.
     """
 
     name: str
@@ -49,6 +49,7 @@ class DeliberateError:
     public: bool = False
     reconstruction: Reconstruction = "mse"
     samples: int | None = None
+    processes: int | None = None
 
     @property
     def in_adam(self) -> bool:

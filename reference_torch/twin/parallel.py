@@ -115,7 +115,8 @@ def joined(arguments: Mapping[str, object]) -> Iterator[World]:
     try:
         dist.init_process_group("gloo", timeout=LIMIT)
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"the processes do not find each other: {error}") from error
+        reason, *_ = str(error).splitlines()
+        raise InputError(f"the processes do not find each other: {reason}") from error
     if dist.get_rank() == 0:
         signal.signal(signal.SIGTERM, _terminated)
     world = World(dist.get_rank(), dist.get_world_size(), dist.group.WORLD)
@@ -143,4 +144,4 @@ def _others() -> Iterator[None]:
 def _terminated(*_: object) -> None:
     """How torchrun ends the other processes when one has ended: no reason for a second word."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise ProcessLostError("terminated, as torchrun does when a process ends,")
+    raise ProcessLostError("terminated (by torchrun, where another process has ended)")

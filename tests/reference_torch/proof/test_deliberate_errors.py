@@ -12,10 +12,12 @@ from numpyvae.importance import IWAE
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
 from reference_torch.proof.gradcheck import Row, gradcheck
 from reference_torch.proof.importance_errors import IMPORTANCE_ERRORS
+from reference_torch.proof.parallel import parallel_parity
+from reference_torch.proof.parallel_errors import PARALLEL_ERRORS
 from reference_torch.proof.parity import Comparison, adam_parity, assert_agree, model_parity
 
-ALL_ERRORS = ERRORS + IMPORTANCE_ERRORS
-MODEL_ERRORS = [error for error in ALL_ERRORS if not error.in_adam]
+MODEL_ERRORS = [error for error in ERRORS + IMPORTANCE_ERRORS if not error.in_adam]
+ALL_ERRORS = ERRORS + IMPORTANCE_ERRORS + PARALLEL_ERRORS
 
 
 def model(reconstruction, samples=None):
@@ -47,6 +49,8 @@ def adam_comparisons() -> list[Comparison]:
 def comparisons(error: DeliberateError) -> list[Comparison]:
     if error.in_adam:
         return adam_comparisons()
+    if error.processes:
+        return parallel_parity(*model(error.reconstruction, error.samples), error.processes)
     return model_parity(*model(error.reconstruction, error.samples))
 
 
@@ -55,6 +59,8 @@ def test_without_an_error_all_is_right():
         rows = model_rows(reconstruction, samples)
         assert_agree(row.comparison for row in rows)
         assert all(row.agrees for row in rows)
+        for processes in (2, 4, 8):  # of 7 images, one process has none
+            assert_agree(parallel_parity(*model(reconstruction, samples), processes))
     assert_agree(adam_comparisons())
 
 

@@ -9,7 +9,7 @@ import torch
 from numpyvae import InputError, load_checkpoint, train
 from numpyvae.errors import LossNotFiniteError
 from numpyvae.training.run import COLUMNS
-from reference_torch.twin.training import DeviceTrainer, cpu_trainer, trainer_on
+from reference_torch.twin.training import CpuTrainer, DeviceTrainer, trainer_on
 
 BINARY = {"reconstruction": "bce", "binarize": True}
 IMPORTANCE = {**BINARY, "importance_samples": 5}
@@ -39,12 +39,12 @@ def assert_close_runs(a, b, tolerance=1e-4):
 def test_on_the_cpu_pytorch_and_numpy_train_alike(tiny, tiny_config, changes):
     """The same minibatches and noise: after nine steps float32 has hardly drifted."""
     config = replace(tiny_config, **changes)
-    assert_close_runs(train(config, tiny, make_trainer=cpu_trainer), train(config, tiny))
+    assert_close_runs(train(config, tiny, make_trainer=CpuTrainer), train(config, tiny))
 
 
 @pytest.mark.parametrize("first", ["numpy", "torch"])
 def test_either_side_goes_on_with_the_others_run(tiny, tiny_config, tmp_path, first):
-    trainers = {"make_trainer": cpu_trainer}, {}
+    trainers = {"make_trainer": CpuTrainer}, {}
     one, other = trainers if first == "torch" else trainers[::-1]
     train(replace(tiny_config, epochs=1), tiny, tmp_path, **one)
     resumed = train(tiny_config, tiny, tmp_path, resume=True, **other)
@@ -112,11 +112,11 @@ def test_a_run_goes_on_on_the_device_where_it_stopped(tiny, tiny_config, tmp_pat
 def test_the_schedule_reaches_the_optimizer(tiny, tiny_config, device):
     config = replace(tiny_config, lr_schedule="cosine", noise=False, batch_size=40)
     ours = train(config, tiny)
-    for trainer in (on(device), cpu_trainer):
+    for trainer in (on(device), CpuTrainer):
         assert_close_runs(train(config, tiny, make_trainer=trainer), ours)
 
 
-@pytest.mark.parametrize("make_trainer", [cpu_trainer, on("cpu")])
+@pytest.mark.parametrize("make_trainer", [CpuTrainer, on("cpu")])
 def test_a_loss_that_is_not_finite_names_its_step(tiny, tiny_config, tmp_path, make_trainer):
     with pytest.raises(LossNotFiniteError, match=r"the loss is \S+ in step 2 in epoch 1"):
         train(replace(tiny_config, lr=1e30), tiny, tmp_path, make_trainer=make_trainer)
@@ -124,7 +124,7 @@ def test_a_loss_that_is_not_finite_names_its_step(tiny, tiny_config, tmp_path, m
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_cuda_where_there_is_none_is_an_error():
-    assert trainer_on("auto") is cpu_trainer
+    assert trainer_on("auto").func is CpuTrainer
     with pytest.raises(InputError, match="no CUDA device here: use --device cpu"):
         trainer_on("cuda")
     with pytest.raises(InputError, match="--compile is for CUDA"):

@@ -1,0 +1,241 @@
+"""Several processes train what one does: as threads where that will do, else by torchrun."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from numpyvae import Adam, InputError, load_checkpoint, load_dataset, train
+from numpyvae.errors import ProcessLostError
+from numpyvae.training.chance import Stream
+from numpyvae.training.run import COLUMNS, new_model
+from numpyvae.training.steps import visits
+from reference_torch.proof.parallel import in_threads
+from reference_torch.twin import parallel
+from reference_torch.twin.parallel import ALONE, World, joined
+from reference_torch.twin.training import CpuTrainer, DeviceTrainer, TorchStepper
+
+BINARY = {"reconstruction": "bce", "binarize": True}
+IMPORTANCE = {**BINARY, "importance_samples": 5}
+SMALL = shlex.split("--device cpu --dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 7")
+MANY = 100_000  # epochs, so that there is time to end a run
+LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return str(listening.getsockname()[1])
+
+
+def children(process):
+    """The processes that torchrun has started, the first one first."""
+    listed = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True)
+    pairs = (map(int, line.split()) for line in listed.stdout.splitlines())
+    return sorted(child for parent, child in pairs if parent == process.pid)
+
+
+# The same run
+
+
+def losses_and_weights(config, data, world):
+    """In float64: the loss per image of 100 steps, and the weights after them."""
+    vae = new_model(config, data.train_images.shape[1], np.float64)
+    stepper = TorchStepper(vae, Adam(vae.parameters, weight_decay=0.01), world)
+    rng, losses = Stream.TRAINING.generator(0), []
+    while len(losses) < 100:
+        for x, eps in visits(data.train_images, config, rng, shuffled=True):
+            x, eps = x.astype(np.float64), eps.astype(np.float64)
+            losses.append(np.array(stepper.train(x, eps, config.beta)) / len(x))
+    stepper.store()
+    return np.array(losses[:100]), vae.parameters.flat
+
+
+@pytest.mark.parametrize("changes", [{}, BINARY, IMPORTANCE])
+def test_n_processes_take_the_steps_of_one(tiny, tiny_config, changes):
+    """Batches of 13, which no number divides, and a last one of 1: most processes have no row."""
+    config = replace(tiny_config, batch_size=13, **changes)
+    expected = losses_and_weights(config, tiny, ALONE)
+    for size in (2, 3, 4):
+        found = in_threads(size, partial(losses_and_weights, config, tiny))
+        for one, all_of_them in zip(expected, zip(*found, strict=True), strict=True):
+            np.testing.assert_allclose(all_of_them[0], one, rtol=1e-12, atol=1e-12)
+            assert all(np.array_equal(other, all_of_them[0]) for other in all_of_them)
+
+
+@pytest.mark.parametrize(
+    "trainer", [CpuTrainer, partial(DeviceTrainer, device="cpu")], ids=["steps", "device"]
+)
+@pytest.mark.parametrize("changes", [{}, IMPORTANCE])
+def test_n_processes_have_the_history_of_one(tiny, tiny_config, trainer, changes):
+    config = replace(tiny_config, batch_size=13, **changes)
+
+    def trained(world):
+        return train(config, tiny, make_trainer=partial(trainer, world=world))
+
+    expected = trained(ALONE)
+    for run in in_threads(3, trained):
+        assert run.adam.steps == expected.adam.steps == 12
+        for row, one in zip(run.history, expected.history, strict=True):
+            for column in set(COLUMNS) - {"seconds"}:
+                assert row[column] == pytest.approx(one[column], rel=1e-5, abs=1e-6), column
+
+
+def test_every_row_is_one_processs(tiny):
+    for images in range(1, 10):
+        x, eps = np.arange(images), np.arange(3 * images)
+        shares = [World(rank, 4).share(x, eps) for rank in range(4)]
+        assert np.concatenate([rows for rows, _ in shares]).tolist() == x.tolist()
+        assert np.concatenate([noise for _, noise in shares]).tolist() == eps.tolist()
+        assert all((rows.repeat(3) == noise // 3).all() for rows, noise in shares)
+        assert np.ptp([len(rows) for rows, _ in shares]) <= 1
+
+
+# Processes
+
+
+def test_who_hears_nothing_of_the_others_says_so(monkeypatch):
+    def silent(*_, **__):
+        raise RuntimeError("Connection closed by peer")
+
+    class Gone:
+        allreduce = silent
+
+    monkeypatch.setattr(torch.distributed, "broadcast_object_list", silent)
+    with pytest.raises(ProcessLostError, match="the connection to another process is lost"):
+        World(0, 2).hand_out()
+    with pytest.raises(ProcessLostError, match="the connection to another process is lost"):
+        World(0, 2, Gone()).total(torch.zeros(1))
+
+
+def test_waiting_for_the_others_has_a_limit(monkeypatch):
+    variables = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(parallel, "LIMIT", timedelta(seconds=0.5))
+    with pytest.raises(InputError, match="the processes do not find each other: "), joined({}):
+        pass
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(InputError, match="the processes do not find each other: "), joined({}):
+        pass
+
+
+@pytest.fixture
+def start(own_folder):
+    """start(*arguments, **variables): Python in a folder with own.npz, on the loopback only."""
+    started = []
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "GLOO_SOCKET_IFNAME": LOOPBACK}
+
+    def start(*arguments, **variables):
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            env={**known, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_processes_that_were_given_different_arguments_end(start, own_folder):
+    port = free_port()
+    processes = [
+        start(
+            *("-m", "reference_torch", "train", *SMALL, "--lr", lr),
+            **{"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2"},
+            **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port},
+        )
+        for rank, lr in (("0", "0.1"), ("1", "0.2"))
+    ]
+    (out, error), (other_out, other_error) = (process.communicate() for process in processes)
+    assert [process.returncode for process in processes] == [2, 2]
+    assert (out, other_out, other_error) == ("", "", "")
+    assert error == (
+        "python -m reference_torch train: process 0 has lr 0.1, process 1 has 0.2: give all "
+        "processes the same arguments\n"
+    )
+    assert not (own_folder / "runs").exists()
+
+
+@pytest.fixture
+def torchrun(start):
+    """torchrun(N, *arguments): ``reference_torch train`` on N processes."""
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
+    return lambda n, *arguments: start(
+        *launcher, n, "-m", "reference_torch", "train", *SMALL, *arguments
+    )
+
+
+def stopped(folder, stop):
+    """Calls ``stop`` after the second epoch."""
+    while not (folder / "samples/epoch-0002.png").exists():
+        time.sleep(0.05)
+    stop()
+
+
+def said(process):
+    """Standard output, and what the command itself says on standard error, beside torchrun."""
+    out, error = process.communicate()
+    return out, [line for line in error.splitlines() if line.startswith("python -m")]
+
+
+def assert_goes_on(folder):
+    """The run in a folder, and one that NumPy trains from the beginning, end alike."""
+    kept = load_checkpoint(folder)
+    assert len(kept.history) >= 2
+    config = replace(kept.config, epochs=len(kept.history) + 1)
+    kept.config, data = config, load_dataset("own.npz")
+    resumed, whole = train(config, data, run=kept), train(config, data)
+    for row, expected in zip(resumed.history, whole.history, strict=True):
+        assert row["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-4)
+
+
+def test_ctrl_c_ends_all_processes_in_one_line(torchrun, own_folder):
+    process = torchrun(2, "--epochs", MANY)
+    run = own_folder / "runs/own-1"
+    stopped(run, lambda: process.send_signal(signal.SIGINT))
+    out, errors = said(process)
+    assert out.count("54 training") == out.count(f"1/{MANY}") == 1
+    assert len(errors) == 1
+    assert re.search(r"interrupted in epoch (\d+); runs/own-1 keeps the run as it was", errors[0])
+    again = "torchrun --nproc-per-node 2 -m reference_torch train --out runs/own-1 --resume"
+    assert errors[0].endswith(f"go on with: {again}")
+    assert [path.name for path in (own_folder / "runs").iterdir()] == ["own-1"]
+    assert_goes_on(run)
+
+
+def test_a_killed_process_ends_all_and_others_go_on(torchrun, own_folder):
+    process = torchrun(4, "--epochs", MANY, "--out", "run")
+    run = own_folder / "run"
+    stopped(run, lambda: os.kill(children(process)[-1], signal.SIGKILL))
+    _, errors = said(process)
+    assert len(errors) == 1
+    assert re.search(r"(process is lost|terminated \(by .*\)) in epoch \d+; run keeps", errors[0])
+    assert "go on with: torchrun --nproc-per-node 4" in errors[0]
+
+    epochs = len(load_checkpoint(run).history) + 1
+    process = torchrun(2, "--epochs", epochs, "--out", "run", "--resume")
+    out, errors = said(process)
+    assert (process.returncode, errors) == (0, [])
+    assert out.count(f"{epochs}/{epochs}") == out.count("The run is in run") == 1
+    assert (run / "evolution.png").exists()
+    assert len((run / "history.csv").read_text().splitlines()) == epochs + 1
+    assert_goes_on(run)
