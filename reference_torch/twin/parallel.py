@@ -55,7 +55,7 @@ class World(NamedTuple):
         parameters = list(model.parameters())
         gradients = [p.grad.flatten() for p in parameters if p.grad is not None]
         sums = self.total(torch.cat([*gradients, torch.stack(loss).detach()]))
-        pieces = sums.split([*map(len, gradients), len(loss)])
+        pieces = torch.split(sums, [*map(len, gradients), len(loss)])
         for parameter, piece in zip(parameters, pieces, strict=False):
             parameter.grad = piece.view_as(parameter)
         return Loss(*pieces[-1])
