@@ -5,8 +5,8 @@
     <!-- end -->
 
 The kinds are ``source``, written by sync.py, ``output``, by make_pictures.py, ``generated``, by
-mistakes.py, ``measured``, by importance.py, and ``report``, by reports.py. What stands between the
-comments is replaced; the rest of a page is left as it is.
+mistakes.py, ``measured``, by importance.py, ``scale``, by scale.py, and ``report``, by reports.py.
+What stands between the comments is replaced; the rest of a page is left as it is.
 """
 
 import re

@@ -17,18 +17,19 @@ import time
 from collections.abc import Callable
 from functools import partial
 from math import ceil, sqrt
-from statistics import mean, median, stdev
+from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from generated import DOCS, fill
+from mistakes import difference
 
 from numpyvae import Adam, Config, Dataset, Run, as_floats, load_dataset, train
 from numpyvae.functional import Array
 from numpyvae.training.chance import Stream
 from numpyvae.training.run import new_model
-from numpyvae.training.steps import numpy_trainer, visits
+from numpyvae.training.steps import visits
 from reference_torch.proof.parallel import in_threads
 from reference_torch.proof.parallel_errors import PARALLEL_ERRORS
 from reference_torch.twin.parallel import ALONE, World, joined
@@ -40,12 +41,15 @@ SEEDS = (0, 1, 2)
 
 def kept(name: str, measure: Callable[[], Any]) -> Any:
     """What was measured under this name, or else is now."""
-    known = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    if name not in known:
-        known[name] = measure()
-        print(name, known[name], flush=True)
-        KEPT.write_text(json.dumps(known, indent=1) + "\n")
-    return known[name]
+    if name not in known():
+        value = measure()
+        print(name, value, flush=True)
+        KEPT.write_text(json.dumps(known() | {name: value}, indent=1) + "\n")
+    return known()[name]
+
+
+def known() -> dict[str, Any]:
+    return json.loads(KEPT.read_text()) if KEPT.exists() else {}
 
 
 # Steps, measured
@@ -152,11 +156,11 @@ def network(factor: float = 1) -> int:
 
 
 def here() -> Machine:
-    """Fitted to the times of one process alone, and of two processes' exchange."""
-    alone, two = kept("1 processes", dict), kept("2 processes", dict)
-    small, large = (alone[f"alone {batch}"][1] / 1e3 for batch in (MEASURED[0], MEASURED[-1]))
+    """Fitted to the steps of one process and the exchange of two, which send two messages each."""
+    one, two = known()["1 processes"], known()["2 processes"]
+    small, large = (one[f"step {batch}"][1] / 1e3 for batch in (MEASURED[0], MEASURED[-1]))
     image = (large - small) / (MEASURED[-1] - MEASURED[0])
-    latency, whole = two["latency"][1] / 2e3, two["all-reduce"][1] / 1e3  # two messages
+    latency, whole = two["latency"][1] / 2e3, two["all-reduce"][1] / 1e3
     return Machine(small - image * MEASURED[0], image, latency, (whole - 2 * latency) / size_of())
 
 
@@ -166,33 +170,35 @@ def size_of(factor: float = 1) -> int:
 
 
 def checked(cores: int = 2) -> str:
-    """The model beside what was measured: more processes than cores take turns."""
+    """The model beside what was measured; more processes than cores take turns at computing."""
     rows = [
-        "| processes | batch | computing | exchange | the model: step | measured: step | ratio | "
-        "speed-up, measured |",
-        "|---|---|---|---|---|---|---|---|",
+        "| processes | batch | computing | exchange | step | computing, measured | exchange, "
+        "measured | step, measured | speed-up |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     machine = here()
     for processes in PROCESSES:
-        measured = kept(f"{processes} processes", dict)
-        turns = max(1, processes / cores)
+        measured = known()[f"{processes} processes"]
         for batch in MEASURED:
-            computing = 1e3 * turns * machine.compute(batch / processes)
-            exchange = 1e3 * turns * machine.all_reduce(processes, size_of())
+            computing = 1e3 * max(1, processes / cores) * machine.compute(batch / processes)
+            exchange = 1e3 * machine.all_reduce(processes, size_of())
             low, middle, high = measured[f"step {batch}"]
-            gain = kept("1 processes", dict)[f"step {batch}"][1] / middle
-            rows.append(
-                f"| {processes} | {batch} | {computing:.1f} | {exchange:.1f} | "
-                f"{computing + exchange:.1f} | {middle:.1f} ({low:.1f} to {high:.1f}) | "
-                f"{(computing + exchange) / middle:.2f} | {gain:.2f} |"
-            )
+            cells = [
+                str(processes),
+                str(batch),
+                *(f"{time:.1f}" for time in (computing, exchange, computing + exchange)),
+                *(f"{measured[part][1]:.1f}" for part in (f"alone {batch}", "all-reduce")),
+                f"{middle:.1f} ({low:.1f} to {high:.1f})",
+                f"{known()['1 processes'][f'step {batch}'][1] / middle:.2f}",
+            ]
+            rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def fitted() -> str:
     machine = here()
-    four = kept("4 processes", dict)
-    drawn = kept("1 processes", dict)
+    four = known()["4 processes"]
+    drawn = known()["1 processes"]
     return (
         f"Fitted here: $c$ = {1e3 * machine.fixed:.1f} ms (most of it Adam and the flat vector), "
         f"$a$ = {1e6 * machine.image:.0f} µs per image on one core, $\\lambda$ = "
@@ -218,7 +224,7 @@ MACHINES = {
 
 def elsewhere() -> str:
     rows = [
-        "| | exchange, ms | speed-up at batch 64 | 512 | 4096 | 65 536 | rows for 50 % | for 90 % |",
+        "| | exchange, ms | batch 64 | 512 | 4096 | 65 536 | rows for 50 % | rows for 90 % |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, (processes, machine) in MACHINES.items():
@@ -315,7 +321,7 @@ def finished(epoch: float, processes: int, rng: np.random.Generator) -> float:
 
 # Drift: the same run on more processes, on the digits
 
-DRIFT = Config(epochs=60)
+DRIFT = Config(epochs=20)
 
 
 def drift() -> None:
@@ -326,14 +332,14 @@ def drifts() -> dict[str, list[float]]:
     """The largest relative difference of any epoch's loss, and that of all weights at the end."""
     data = load_dataset("digits")
 
-    def on(processes: int, stepper: Any = TorchStepper) -> Run:
+    def on(processes: int) -> Run:
         def trained(world: World) -> Run:
             return train(DRIFT, data, make_trainer=partial(CpuTrainer, world=world))
 
         return in_threads(processes, trained)[0]
 
     one = on(1)
-    others = {f"{n} processes": on(n) for n in (2, 3, 4)} | {"NumPy": train(DRIFT, data)}
+    others = {f"{n} processes": on(n) for n in (2, 4)} | {"NumPy": train(DRIFT, data)}
     return {name: distance(run, one) for name, run in others.items()}
 
 
@@ -351,7 +357,7 @@ def drifted() -> str:
         "| beside one process | losses, the worst epoch | validation loss, the last | weights |",
         "|---|---|---|---|",
     ]
-    for name, numbers in kept("drift", dict).items():
+    for name, numbers in known()["drift"].items():
         rows.append(f"| {name} | {' | '.join(f'{number:.1e}' for number in numbers)} |")
     return "\n".join(rows)
 
@@ -371,29 +377,35 @@ def averaged() -> None:
 def averages_of(seed: int) -> dict[str, list[float]]:
     """Validation losses of all epochs: with the mistake, and then on another number of processes.
 
-    Averaging over N processes divides the gradient by N, so one process that does so stands for N.
+    An average over N processes is the sum divided by N, so one process that divides stands for N.
     """
     data = load_dataset("digits")
-    config = Config(epochs=EPOCHS, seed=seed)
-    longer = Config(epochs=EPOCHS + MORE, seed=seed)
 
-    def on(processes: int, run: Run | None = None, config: Config = config) -> Run:
-        def trained(world: World) -> Run:
-            return train(config, data, run=run, make_trainer=partial(CpuTrainer, world=world))
+    def on(processes: int, run: Run | None = None, epochs: int = EPOCHS + MORE) -> Run:
+        config = Config(epochs=epochs, seed=seed)
+        return train(config, data, run=run, make_trainer=partial(Averaging, processes))
 
-        return in_threads(processes, trained)[0]
-
-    right = on(1)
-    with AVERAGED.applied():
-        wrong = on(MISTAKEN)
-        fewer = on(1, wrong, longer)
-        more = on(MISTAKEN, right, longer)
-    runs = {"right": on(1, right, longer), "averaged": wrong, "fewer": fewer, "more": more}
+    right, wrong = on(1, epochs=EPOCHS), on(MISTAKEN, epochs=EPOCHS)
+    runs = {"right": on(1, right), "averaged": on(MISTAKEN, wrong)}
+    runs |= {"fewer": on(1, wrong), "more": on(MISTAKEN, right)}
     return {name: [row["val_loss"] for row in run.history] for name, run in runs.items()}
 
 
+class Averaging(CpuTrainer):
+    """What so many processes would train that average their gradients."""
+
+    def __init__(self, processes: int, run: Run, data: Dataset) -> None:
+        super().__init__(run, data)
+
+        def average(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            for parameter in optimizer.param_groups[0]["params"]:
+                parameter.grad /= processes
+
+        self.stepper.optimizer.register_step_pre_hook(average)
+
+
 def mistaken() -> str:
-    found = [kept(f"averaged, seed {seed}", dict) for seed in SEEDS]
+    found = [known()[f"averaged, seed {seed}"] for seed in SEEDS]
     after = (EPOCHS, EPOCHS + 1, EPOCHS + 2, EPOCHS + MORE)
     rows = [
         f"| | {' | '.join(f'epoch {epoch}' for epoch in after)} |",
@@ -408,8 +420,8 @@ def mistaken() -> str:
     for key, name in names.items():
         cells = []
         for epoch in after:
-            losses = [result[key][epoch - 1] for result in found if len(result[key]) >= epoch]
-            cells.append(f"{mean(losses):.2f} ± {stdev(losses):.2f}" if losses else "")
+            losses = [result[key][epoch - 1] for result in found]
+            cells.append(f"{mean(losses):.2f} ± {stdev(losses):.2f}")
         rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -488,12 +500,12 @@ def to_target() -> str:
         "| batch | step size | steps | images | steps, relative to batch 64 |",
         "|---|---|---|---|---|",
     ]
-    known = json.loads(KEPT.read_text())
-    base = mean(known[f"batch {BATCHES[0]}, constant, seed {seed}"]["steps"] for seed in SEEDS)
+    measured = known()
+    base = mean(measured[f"batch {BATCHES[0]}, constant, seed {seed}"]["steps"] for seed in SEEDS)
     for batch in BATCHES:
         for rule, factor in RULES.items():
             names = [f"batch {batch}, {rule}, seed {seed}" for seed in SEEDS]
-            found = [known[name]["steps"] for name in names if name in known]
+            found = [measured[name]["steps"] for name in names if name in measured]
             if found:
                 rule = "constant" if batch == BATCHES[0] else rule
                 lr = 1e-3 * factor(batch / BATCHES[0])
@@ -510,8 +522,8 @@ def reached(found: list[float | None], batch: int, base: float) -> str:
 
 
 def noise_scales() -> str:
-    known = json.loads(KEPT.read_text())
-    found = [known[f"batch 64, constant, seed {seed}"]["noise scale"] for seed in SEEDS]
+    measured = known()
+    found = [measured[f"batch 64, constant, seed {seed}"]["noise scale"] for seed in SEEDS]
     return f"With batch 64 it was {', '.join(f'{scale:.0f}' for scale in found)} for the seeds."
 
 
@@ -526,6 +538,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "failures": failures,
     "drift": drifted,
     "averaged": mistaken,
+    "averaged lines": lambda: difference(AVERAGED),
     "batches": to_target,
     "noise": noise_scales,
 }

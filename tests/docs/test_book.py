@@ -93,6 +93,8 @@ def test_commands_are_understood(page, monkeypatch):
         program = Path(program).name.replace("python3", "python")
         if program == "python" and given[0] == "-m":
             program, *given = given[1:]
+        elif program == "torchrun":
+            program, *given = given[given.index("-m") + 1 :]
         if program in ("numpyvae", "reference_torch"):
             monkeypatch.setattr(sys, "argv", [program, *given])
             monkeypatch.delitem(sys.modules, f"{program}.__main__", raising=False)

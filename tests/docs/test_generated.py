@@ -7,7 +7,7 @@ import pytest
 from generated import filled, parts
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-KINDS = ("source", "output", "generated", "measured", "report")
+KINDS = ("source", "output", "generated", "measured", "scale", "report")
 PAGE = """\
 before
 <!-- source: one two -->
