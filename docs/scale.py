@@ -29,7 +29,7 @@ from numpyvae import Adam, Config, Dataset, Run, as_floats, load_dataset, train
 from numpyvae.functional import Array
 from numpyvae.training.chance import Stream
 from numpyvae.training.run import new_model
-from numpyvae.training.steps import visits
+from numpyvae.training.steps import StepwiseTrainer, visits
 from reference_torch.proof.parallel import in_threads
 from reference_torch.proof.parallel_errors import PARALLEL_ERRORS
 from reference_torch.twin.parallel import ALONE, World, joined
@@ -89,19 +89,20 @@ def worker() -> None:
             config = Config(batch_size=batch)
             images = np.random.default_rng(0).integers(0, 256, (batch, 784), np.uint8)
             rng = Stream.TRAINING.generator(0)
-            x, eps = next(visits(images, config, rng))
-            found[f"drawn {batch}"] = milliseconds(
-                world, lambda images=images, c=config, r=rng: next(visits(images, c, r))
-            )
+            x, eps = next_visit(images, config, rng)
+            draw = partial(next_visit, images, config, rng)
+            found[f"drawn {batch}"] = milliseconds(world, draw)
             share = world.share(x, eps)
             for name, of_world, given in (("alone", ALONE, share), ("step", world, (x, eps))):
                 vae = new_model(config, 784)
                 stepper = TorchStepper(vae, Adam(vae.parameters, weight_decay=0.01), of_world)
-                found[f"{name} {batch}"] = milliseconds(
-                    world, lambda s=stepper, g=given: s.train(*g, 1.0)
-                )
+                found[f"{name} {batch}"] = milliseconds(world, partial(stepper.train, *given, 1.0))
         if world.rank == 0:
             print(json.dumps(found))
+
+
+def next_visit(images: Array, config: Config, rng: np.random.Generator) -> tuple[Array, Array]:
+    return next(visits(images, config, rng))
 
 
 def milliseconds(world: World, work: Callable[[], object]) -> list[float]:
@@ -321,7 +322,7 @@ def finished(epoch: float, processes: int, rng: np.random.Generator) -> float:
 
 # Drift: the same run on more processes, on the digits
 
-DRIFT = Config(epochs=20)
+DRIFT = Config(epochs=10)
 
 
 def drift() -> None:
@@ -391,17 +392,18 @@ def averages_of(seed: int) -> dict[str, list[float]]:
     return {name: [row["val_loss"] for row in run.history] for name, run in runs.items()}
 
 
-class Averaging(CpuTrainer):
+class Averaging(StepwiseTrainer):
     """What so many processes would train that average their gradients."""
 
     def __init__(self, processes: int, run: Run, data: Dataset) -> None:
-        super().__init__(run, data)
+        stepper = TorchStepper(run.vae, run.adam)
 
         def average(optimizer: torch.optim.Optimizer, *_: object) -> None:
             for parameter in optimizer.param_groups[0]["params"]:
                 parameter.grad /= processes
 
-        self.stepper.optimizer.register_step_pre_hook(average)
+        stepper.optimizer.register_step_pre_hook(average)
+        super().__init__(run, data, stepper)
 
 
 def mistaken() -> str:
@@ -522,9 +524,18 @@ def reached(found: list[float | None], batch: int, base: float) -> str:
 
 
 def noise_scales() -> str:
-    measured = known()
-    found = [measured[f"batch 64, constant, seed {seed}"]["noise scale"] for seed in SEEDS]
-    return f"With batch 64 it was {', '.join(f'{scale:.0f}' for scale in found)} for the seeds."
+    """The noise scale S, and the steps that it predicts: in proportion to 1 + S / B."""
+    scales = [
+        known()[f"batch {BATCHES[0]}, constant, seed {seed}"]["noise scale"] for seed in SEEDS
+    ]
+    scale = mean(scales)
+    base, *others = (1 + scale / batch for batch in BATCHES)
+    predicted = " and ".join(f"{steps / base:.2f}" for steps in others)
+    return (
+        f"With batch {BATCHES[0]}, where the loss was reached, $S$ was "
+        f"{', '.join(f'{scale:.0f}' for scale in scales)} for the three seeds. Their mean predicts "
+        f"{predicted} of the steps at batch {' and '.join(map(str, BATCHES[1:]))}."
+    )
 
 
 # The page

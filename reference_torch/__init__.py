@@ -2,7 +2,7 @@
 
 The rooms, in reading order; each imports only from those above it:
 
-    twin/       the model in PyTorch, its training, and what is carried between the two
+    twin/       the model in PyTorch, its training, on one process or several, what is carried over
     proof/      parity, gradcheck, side by side, deliberate errors
     grading/    exercises that the machine grades, with hints
     speed/      how long a training step takes, on either side

@@ -25,7 +25,7 @@ def in_threads(size: int, work: Callable[[World], Result]) -> list[Result]:
 
     They exchange what processes would, through gloo, and cost no seconds to start.
     """
-    store = dist.HashStore()
+    store = dist.HashStore()  # type: ignore[attr-defined]
 
     def member(rank: int) -> Result:
         return work(World(rank, size, dist.ProcessGroupGloo(store, rank, size, LIMIT)))

@@ -56,7 +56,7 @@ class World(NamedTuple):
         gradients = [p.grad.flatten() for p in parameters if p.grad is not None]
         sums = self.total(torch.cat([*gradients, torch.stack(loss).detach()]))
         pieces = torch.split(sums, [*map(len, gradients), len(loss)])
-        for parameter, piece in zip(parameters, pieces, strict=False):
+        for parameter, piece in zip(parameters, pieces[:-1], strict=True):
             parameter.grad = piece.view_as(parameter)
         return Loss(*pieces[-1])
 
@@ -92,10 +92,10 @@ class World(NamedTuple):
         """The same processes, each with a device of its own, through NCCL."""
         if self.size == 1:
             return self
-        here, devices = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-        if here >= devices:
-            raise InputError(f"there are {devices} CUDA devices here: start no more processes")
-        torch.cuda.set_device(here)
+        processes, devices = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+        if processes > devices:
+            raise InputError(f"{processes} processes need a CUDA device each: here are {devices}")
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         return self._replace(group=dist.new_group(backend="nccl", timeout=LIMIT))
 
 

@@ -10,6 +10,7 @@ import pytest
 from numpyvae import InputError, LossNotFiniteError, load_checkpoint
 from numpyvae.commands.arguments import Parser
 from numpyvae.commands.execute import _meet_later, execute
+from numpyvae.errors import ProcessLostError
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ from numpyvae.commands.execute import _meet_later, execute
         (PermissionError(13, "Permission denied"), 2, "p: [Errno 13] Permission denied\n"),
         (MemoryError(), 2, "p: not enough memory for models or images this large\n"),
         (LossNotFiniteError("the loss is nan"), 1, "p: the loss is nan\n"),
+        (ProcessLostError("it is gone"), 1, "p: it is gone\n"),
         (KeyboardInterrupt(), 130, "p: interrupted\n"),
         (KeyboardInterrupt("go on so"), 130, "p: go on so\n"),
         (BrokenPipeError(), 141, ""),

@@ -131,6 +131,14 @@ def test_waiting_for_the_others_has_a_limit(monkeypatch):
         pass
 
 
+def test_each_process_needs_a_cuda_device(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="2 processes need a CUDA device each: here are 1"):
+        World(0, 4).on_cuda()
+    assert ALONE.on_cuda() is ALONE
+
+
 @pytest.fixture
 def start(own_folder):
     """start(*arguments, **variables): Python in a folder with own.npz, on the loopback only."""
