@@ -10,6 +10,7 @@ the images when training begins; from then on, gradients and losses are all that
 
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from datetime import timedelta
@@ -138,6 +139,7 @@ def _others() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        time.sleep(0.5)  # for the signal that ended the other one: it may be on its way to us, too
         raise ProcessLostError("the connection to another process is lost") from error
 
 

@@ -11,6 +11,8 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +32,7 @@ BINARY = {"reconstruction": "bce", "binarize": True}
 IMPORTANCE = {**BINARY, "importance_samples": 5}
 SMALL = shlex.split("--device cpu --dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 7")
 MANY = 100_000  # epochs, so that there is time to end a run
+STREAMS = ("out", "err")
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
@@ -37,13 +40,6 @@ def free_port():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return str(listening.getsockname()[1])
-
-
-def children(process):
-    """The processes that torchrun has started, the first one first."""
-    listed = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True)
-    pairs = (map(int, line.split()) for line in listed.stdout.splitlines())
-    return sorted(child for parent, child in pairs if parent == process.pid)
 
 
 # The same run
@@ -139,57 +135,56 @@ def test_each_process_needs_a_cuda_device(monkeypatch):
     assert ALONE.on_cuda() is ALONE
 
 
+PROCESS = """
+import os, signal, sys
+os.chdir(folder)
+os.environ |= environment
+for number, name in ((1, "out"), (2, "err")):
+    path = f"{name}-{environment['RANK']}"
+    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+sys.stdout, sys.stderr = (open(number, "w", 1, closefd=False) for number in (1, 2))
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["reference_torch", "train", *arguments]
+from reference_torch.__main__ import main
+raise SystemExit(main())
+"""
+
+
 @pytest.fixture
 def start(own_folder):
-    """start(*arguments, **variables): Python in a folder with own.npz, on the loopback only."""
-    started = []
-    known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "GLOO_SOCKET_IFNAME": LOOPBACK}
+    """start(arguments, ...): a process for each, as torchrun would, in a folder with own.npz.
 
-    def start(*arguments, **variables):
-        process = subprocess.Popen(
-            [sys.executable, *map(str, arguments)],
-            env={**known, **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+    They are forked from one that has imported everything, which takes seconds.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["reference_torch.__main__", "numpyvae.figures.curves"])
+    started = []
+
+    def start(*arguments_of):
+        size, port = str(len(arguments_of)), free_port()
+        world = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "GLOO_SOCKET_IFNAME": LOOPBACK}
+        world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        for rank, arguments in enumerate(arguments_of):
+            environment = {**world, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            given = {"folder": own_folder, "environment": environment}
+            given["arguments"] = [*SMALL, *map(str, arguments)]
+            process = context.Process(target=exec, args=(PROCESS, given))
+            process.start()
+            started.append(process)
+        return started[-len(arguments_of) :]
 
     yield start
     for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        process.kill()
+        process.join()
 
 
-def test_processes_that_were_given_different_arguments_end(start, own_folder):
-    port = free_port()
-    processes = [
-        start(
-            *("-m", "reference_torch", "train", *SMALL, "--lr", lr),
-            **{"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2"},
-            **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port},
-        )
-        for rank, lr in (("0", "0.1"), ("1", "0.2"))
-    ]
-    (out, error), (other_out, other_error) = (process.communicate() for process in processes)
-    assert [process.returncode for process in processes] == [2, 2]
-    assert (out, other_out, other_error) == ("", "", "")
-    assert error == (
-        "python -m reference_torch train: process 0 has lr 0.1, process 1 has 0.2: give all "
-        "processes the same arguments\n"
-    )
-    assert not (own_folder / "runs").exists()
-
-
-@pytest.fixture
-def torchrun(start):
-    """torchrun(N, *arguments): ``reference_torch train`` on N processes."""
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
-    return lambda n, *arguments: start(
-        *launcher, n, "-m", "reference_torch", "train", *SMALL, *arguments
-    )
+def ended(processes):
+    """The exit statuses, and what each printed and complained of."""
+    for process in processes:
+        process.join()
+    texts = [[Path(f"{name}-{n}").read_text() for n in range(len(processes))] for name in STREAMS]
+    return [process.exitcode for process in processes], *texts
 
 
 def stopped(folder, stop):
@@ -197,12 +192,6 @@ def stopped(folder, stop):
     while not (folder / "samples/epoch-0002.png").exists():
         time.sleep(0.05)
     stop()
-
-
-def said(process):
-    """Standard output, and what the command itself says on standard error, beside torchrun."""
-    out, error = process.communicate()
-    return out, [line for line in error.splitlines() if line.startswith("python -m")]
 
 
 def assert_goes_on(folder):
@@ -216,34 +205,59 @@ def assert_goes_on(folder):
         assert row["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-4)
 
 
-def test_ctrl_c_ends_all_processes_in_one_line(torchrun, own_folder):
-    process = torchrun(2, "--epochs", MANY)
-    run = own_folder / "runs/own-1"
-    stopped(run, lambda: process.send_signal(signal.SIGINT))
-    out, errors = said(process)
-    assert out.count("54 training") == out.count(f"1/{MANY}") == 1
-    assert len(errors) == 1
-    assert re.search(r"interrupted in epoch (\d+); runs/own-1 keeps the run as it was", errors[0])
-    again = "torchrun --nproc-per-node 2 -m reference_torch train --out runs/own-1 --resume"
+def test_processes_that_were_given_different_arguments_end(start, own_folder):
+    statuses, out, errors = ended(start(["--lr", 0.1], ["--lr", 0.2]))
+    assert (statuses, out) == ([2, 2], ["", ""])
+    assert errors == [
+        "python -m reference_torch train: process 0 has lr 0.1, process 1 has 0.2: give all "
+        "processes the same arguments\n",
+        "",
+    ]
+    assert not (own_folder / "runs").exists()
+
+
+def test_a_killed_process_ends_all_and_others_go_on(start, own_folder):
+    processes = start(*4 * [["--epochs", MANY, "--out", "run"]])
+    run = own_folder / "run"
+    stopped(run, processes[-1].kill)
+    statuses, _, errors = ended(processes)
+    assert statuses == [1, 1, 1, -signal.SIGKILL]
+    assert re.search(r"another process is lost in epoch \d+; run keeps the run as it", errors[0])
+    again = "torchrun --nproc-per-node 4 -m reference_torch train --out run --resume\n"
     assert errors[0].endswith(f"go on with: {again}")
-    assert [path.name for path in (own_folder / "runs").iterdir()] == ["own-1"]
+    assert (errors[0].count("\n"), errors[1:]) == (1, 3 * [""])
+
+    epochs = len(load_checkpoint(run).history) + 1
+    statuses, out, errors = ended(start(*2 * [["--epochs", epochs, "--out", "run", "--resume"]]))
+    assert (statuses, errors, out[1]) == ([0, 0], ["", ""], "")
+    assert out[0].count(f"{epochs}/{epochs}") == out[0].count("The run is in run") == 1
+    assert (run / "evolution.png").exists()
+    assert len((run / "history.csv").read_text().splitlines()) == epochs + 1
     assert_goes_on(run)
 
 
-def test_a_killed_process_ends_all_and_others_go_on(torchrun, own_folder):
-    process = torchrun(4, "--epochs", MANY, "--out", "run")
-    run = own_folder / "run"
-    stopped(run, lambda: os.kill(children(process)[-1], signal.SIGKILL))
-    _, errors = said(process)
-    assert len(errors) == 1
-    assert re.search(r"(process is lost|terminated \(by .*\)) in epoch \d+; run keeps", errors[0])
-    assert "go on with: torchrun --nproc-per-node 4" in errors[0]
-
-    epochs = len(load_checkpoint(run).history) + 1
-    process = torchrun(2, "--epochs", epochs, "--out", "run", "--resume")
-    out, errors = said(process)
-    assert (process.returncode, errors) == (0, [])
-    assert out.count(f"{epochs}/{epochs}") == out.count("The run is in run") == 1
-    assert (run / "evolution.png").exists()
-    assert len((run / "history.csv").read_text().splitlines()) == epochs + 1
+def test_ctrl_c_ends_a_torchrun_with_one_line_of_ours(own_folder):
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            *torchrun,
+            *["-m", "reference_torch", "train", "--epochs"],
+            str(MANY),
+            *SMALL,
+        ],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "GLOO_SOCKET_IFNAME": LOOPBACK},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    run = own_folder / "runs/own-1"
+    stopped(run, lambda: process.send_signal(signal.SIGINT))
+    out, error = process.communicate()
+    ours = [line for line in error.splitlines() if line.startswith("python -m")]
+    assert out.count("54 training") == out.count(f" 1/{MANY}") == len(ours) == 1
+    assert re.search(r"interrupted in epoch \d+; runs/own-1 keeps the run as it was", ours[0])
+    again = "torchrun --nproc-per-node 2 -m reference_torch train --out runs/own-1 --resume"
+    assert ours[0].endswith(f"go on with: {again}")
+    assert [path.name for path in (own_folder / "runs").iterdir()] == ["own-1"]
     assert_goes_on(run)
