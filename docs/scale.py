@@ -262,7 +262,7 @@ def wider() -> str:
 # Simulations
 
 WORLD_SIZES = (1, 2, 8, 64, 512)
-SIMULATED = 20_000  # steps
+SIMULATED = 2000  # steps
 
 
 def stragglers() -> str:
@@ -281,7 +281,7 @@ def stragglers() -> str:
         shares = []
         for size in WORLD_SIZES:
             slowest = np.mean([draw(size).max() for _ in range(SIMULATED)])
-            shares.append(f"{100 * draw(SIMULATED * 10).mean() / slowest:.0f} %")
+            shares.append(f"{100 * draw(100_000).mean() / slowest:.0f} %")
         rows.append(f"| {name} | {' | '.join(shares)} |")
     same = " | ".join(f"{100 * 1 / (1 + (0.2 if n > 1 else 0)):.0f} %" for n in WORLD_SIZES)
     rows.append(f"| one process is always 20 % slower | {same} |")
