@@ -57,7 +57,7 @@ def losses_and_weights(config, data, world):
     return np.array(losses[:100]), vae.parameters.flat
 
 
-@pytest.mark.parametrize(("changes", "sizes"), [({}, (2, 3, 4)), (IMPORTANCE, (4,))])
+@pytest.mark.parametrize(("changes", "sizes"), [({}, (2, 4)), (IMPORTANCE, (3,))])
 def test_n_processes_take_the_steps_of_one(tiny, tiny_config, changes, sizes):
     """Batches of 13, which no number divides, and a last one of 1: most processes have no row."""
     config = replace(tiny_config, batch_size=13, **changes)
