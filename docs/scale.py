@@ -96,7 +96,9 @@ def worker() -> None:
             for name, of_world, given in (("alone", ALONE, share), ("step", world, (x, eps))):
                 vae = new_model(config, 784)
                 stepper = TorchStepper(vae, Adam(vae.parameters, weight_decay=0.01), of_world)
-                found[f"{name} {batch}"] = milliseconds(world, partial(stepper.train, *given, 1.0))
+                found[f"{name} {batch}"] = milliseconds(
+                    world, partial(stepper.train, given[0], given[1], 1.0)
+                )
         if world.rank == 0:
             print(json.dumps(found))
 
