@@ -164,12 +164,15 @@ def size_of(image_size: Sequence[int] | None) -> tuple[int, int] | None:
     return image_size[0], image_size[1]
 
 
-def add_threads_argument(parser: argparse.ArgumentParser) -> None:
+def add_threads_argument(
+    parser: argparse.ArgumentParser,
+    default: str = "all cores; 1 is fastest where others use them, too",
+) -> None:
     parser.add_argument(
         "--threads",
         type=int,
         metavar="N",
-        help="for matrix products (default: all cores; 1 is fastest where others use them, too)",
+        help=f"for matrix products (default: {default})",
     )
 
 

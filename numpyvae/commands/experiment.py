@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data.loading import load_dataset
 from ..experiments.experiment import BETAS, LATENT_DIMS, beta, generation, latent_dim
+from ..experiments.jobs import dask_cluster, processes
 from ..training.config import Config
 from .arguments import (
     add_data_arguments,
@@ -55,7 +56,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="DIR",
             help="folder of all experiments on the data set (default: runs/experiments-NAME)",
         )
-        add_threads_argument(command)
+        where = command.add_mutually_exclusive_group()
+        where.add_argument(
+            "--jobs",
+            type=int,
+            metavar="N",
+            help="train so many models at once, each in a process of its own (default: one after "
+            "the other, in this one)",
+        )
+        where.add_argument(
+            "--cluster",
+            metavar="ADDRESS",
+            help="train on the workers of a Dask scheduler, such as tcp://HOST:8786",
+        )
+        add_threads_argument(
+            command, "all cores; with --jobs each model's share of them, with --cluster 1"
+        )
         add_quiet_argument(command, "the path of the report")
         command.set_defaults(name=name, prog=command.prog)
 
@@ -76,6 +92,8 @@ def run(
     image_size: Sequence[int] | None,
     seeds: int | None,
     out: Path | None,
+    jobs: int | None,
+    cluster: str | None,
     threads: int | None,
     quiet: bool,
     values: tuple[float, ...] | None = None,
@@ -84,13 +102,18 @@ def run(
     if dataset is not None:
         settings["dataset"] = dataset
     config = Config(**settings)
+    workers = None
+    if jobs is not None:
+        workers = processes(jobs, threads)
+    if cluster is not None:
+        workers = dask_cluster(cluster, threads)
     data = load_dataset(config.dataset, data_dir, size_of(image_size))
     out = out or Path("runs") / f"experiments-{Path(config.dataset).stem}"
     experiment, _ = EXPERIMENTS[name]
     swept = {} if values is None else {"values": values}
     try:
         with limited(threads):
-            experiment(config, data, out, seeds=seeds, progress=not quiet, **swept)
+            experiment(config, data, out, seeds=seeds, progress=not quiet, workers=workers, **swept)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted"
         raise KeyboardInterrupt(f"{message}; the same command goes on from there") from None

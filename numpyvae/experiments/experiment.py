@@ -26,6 +26,7 @@ from ..training.config import Config
 from ..training.folder import sample_latents, samples_path
 from ..training.run import Run
 from .claims import AUTOENCODER, VAE
+from .jobs import MakeWorkers
 from .measurement import Row, edges, measure, random_codes, references
 from .report import report
 from .results import SETTINGS_FILE, Results, write_results
@@ -50,7 +51,12 @@ class Drawn:
 
 
 def generation(
-    config: Config, data: Dataset, out: StrPath, seeds: int | None = None, progress: bool = False
+    config: Config,
+    data: Dataset,
+    out: StrPath,
+    seeds: int | None = None,
+    progress: bool = False,
+    workers: MakeWorkers | None = None,
 ) -> Results:
     """Reconstruction against generation: one network as a plain autoencoder and as a VAE.
 
@@ -65,16 +71,29 @@ def generation(
             repeated.
         seeds: trainings of each setting; by default 5 on ``"digits"``, 3 elsewhere.
         progress: print a line for each run.
+        workers: who trains, many runs at once: ``processes(2)``, ``dask_cluster("tcp://...")``;
+            None trains here, one after the other.
 
     Raises:
         InputError: ``out`` holds runs with other settings, or is no folder of experiments; the
-            images are too few or too much alike to compare samples with; SciPy is missing.
+            images are too few or too much alike to compare samples with; SciPy is missing; there
+            are no such workers.
+        OSError: the workers were lost; called again, it goes on.
         LossNotFiniteError, KeyboardInterrupt: as ``train`` does; called again, it goes on.
     """
     settings = {AUTOENCODER: replace(config, noise=False, beta=0.0), VAE: config}
     folders = {AUTOENCODER: "autoencoder", VAE: "vae"}
     return _experiment(
-        "generation", config, settings, folders, data, out, seeds, progress, _draw_generation
+        "generation",
+        config,
+        settings,
+        folders,
+        data,
+        out,
+        seeds,
+        progress,
+        workers,
+        _draw_generation,
     )
 
 
@@ -85,6 +104,7 @@ def beta(
     values: Sequence[float] = BETAS,
     seeds: int | None = None,
     progress: bool = False,
+    workers: MakeWorkers | None = None,
 ) -> Results:
     """The trade-off of quality and diversity: VAEs with different weights of the KL divergence.
 
@@ -92,7 +112,7 @@ def beta(
     ``config.beta``.
     """
     values = [float(value) for value in values]
-    return _sweep("beta", "beta", config, data, out, values, seeds, progress)
+    return _sweep("beta", "beta", config, data, out, values, seeds, progress, workers)
 
 
 def latent_dim(
@@ -102,13 +122,14 @@ def latent_dim(
     values: Sequence[int] = LATENT_DIMS,
     seeds: int | None = None,
     progress: bool = False,
+    workers: MakeWorkers | None = None,
 ) -> Results:
     """VAEs with latent spaces of different sizes.
 
     Arguments and errors are those of ``generation``; ``values`` takes the place of
     ``config.z_dim``.
     """
-    return _sweep("latent-dim", "z_dim", config, data, out, values, seeds, progress)
+    return _sweep("latent-dim", "z_dim", config, data, out, values, seeds, progress, workers)
 
 
 def _sweep(
@@ -120,6 +141,7 @@ def _sweep(
     values: Sequence[float],
     seeds: int | None,
     progress: bool,
+    workers: MakeWorkers | None,
 ) -> Results:
     if len(values) == 0 or len(set(values)) < len(values):
         raise InputError(f"give at least one value of {setting}, each once, not {list(values)}")
@@ -133,7 +155,9 @@ def _sweep(
         name: "vae" if of == base else f"{setting.replace('_', '-')}-{name}"
         for name, of in settings.items()
     }
-    return _experiment(experiment, base, settings, folders, data, out, seeds, progress, _draw_sweep)
+    return _experiment(
+        experiment, base, settings, folders, data, out, seeds, progress, workers, _draw_sweep
+    )
 
 
 def _name(value: float) -> str:
@@ -149,6 +173,7 @@ def _experiment(
     out: StrPath,
     seeds: int | None,
     progress: bool,
+    workers: MakeWorkers | None,
     draw: Callable[[Results, Drawn, Dataset, Path], None],
 ) -> Results:
     """Trains what is not trained yet, measures all of it, draws, and writes the report."""
@@ -156,7 +181,9 @@ def _experiment(
     _check(config, data, Path(out), seeds)
     runs, folder = Path(out) / "runs", make_folder(Path(out) / experiment)
     each = range(config.seed, config.seed + seeds)
-    train_all({folders[name]: of for name, of in settings.items()}, each, data, runs, progress)
+    train_all(
+        {folders[name]: of for name, of in settings.items()}, each, data, runs, progress, workers
+    )
 
     features = label_features(data)
     measured: dict[str, list[Row]] = {name: [] for name in settings}

@@ -4,16 +4,20 @@ All experiments on a data set share a folder, and a run that two of them need is
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from ..data.dataset import Dataset
-from ..data.files import reading, write_text
-from ..errors import InputError
+from ..data.files import locked, make_folder, reading, write_text
+from ..errors import InputError, LossNotFiniteError
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
 from ..training.loop import blas_threads, train
+from ..training.progress import Bars, print_line
+from .jobs import MakeWorkers, Part, read_files, write_files
 
 SEED_FOLDER = "seed-{}"
 THREADS = "threads.json"  # the numbers of BLAS threads that runs were trained with
@@ -25,35 +29,97 @@ def train_all(
     data: Dataset,
     folder: Path,
     progress: bool = False,
+    workers: MakeWorkers | None = None,
 ) -> None:
     """Trains every setting with every seed, into ``folder``/SETTING/seed-SEED.
 
     Runs are paired: a seed gives the same initial weights, order of the images and noise under
     every setting, as far as the sizes of the networks allow. All settings come before the next
-    seed. Finished runs are left as they are, begun ones finished.
+    seed. Finished runs are left as they are, begun ones finished. ``workers`` train several runs
+    at once; without them this process trains one after the other.
 
     Raises:
-        InputError: a run in ``folder`` has other settings.
+        InputError: a run in ``folder`` has other settings; there are no such workers.
+        OSError: the workers went away; called again, it goes on.
         LossNotFiniteError, KeyboardInterrupt: as ``train`` does; called again, it goes on.
     """
+
+    def finished(run_folder: Path, blas: int) -> None:
+        write_text(folder / THREADS, json.dumps(sorted({*threads(folder), blas})))
+        if progress:
+            loss = load_checkpoint(run_folder).history[-1]["val_loss"]
+            print_line(f"{run_folder}: validation loss {loss:.3f}")
+
+    todo = _unfinished(settings, seeds, data, folder)
+    if workers is None:
+        _train_alone(todo, data, finished)
+    else:
+        _train_together(dict(todo), data, workers, progress, finished)
+
+
+def _unfinished(
+    settings: Mapping[str, Config], seeds: Sequence[int], data: Dataset, folder: Path
+) -> Iterator[tuple[Path, Config]]:
     for seed in seeds:
         for name, config in settings.items():
             config, run_folder = replace(config, seed=seed), run_path(folder, name, seed)
-            begun = (run_folder / CHECKPOINT).exists()
-            if begun:
+            if (run_folder / CHECKPOINT).exists():
                 run = load_checkpoint(run_folder)
                 same = run.config == config and run.image_shape == data.image_shape
                 if same and len(run.history) == config.epochs:
                     continue
-            try:
-                run = train(config, data, run_folder, resume=begun)
-            except InputError as error:
-                raise InputError(f"{run_folder}: {error}") from error
-            write_text(folder / THREADS, json.dumps(sorted({*threads(folder), blas_threads()})))
-            if progress:
-                print(
-                    f"{run_folder}: validation loss {run.history[-1]['val_loss']:.3f}", flush=True
-                )
+            yield run_folder, config
+
+
+def _train_alone(
+    todo: Iterable[tuple[Path, Config]], data: Dataset, finished: Callable[[Path, int], None]
+) -> None:
+    """One run after the other; ``finished`` is told the folder of each, and how many threads."""
+    for folder, config in todo:
+        try:
+            train(config, data, folder, resume=(folder / CHECKPOINT).exists())
+        except InputError as error:
+            raise InputError(f"{folder}: {error}") from error
+        finished(folder, blas_threads())
+
+
+def _train_together(
+    todo: Mapping[Path, Config],
+    data: Dataset,
+    make_workers: MakeWorkers,
+    progress: bool,
+    finished: Callable[[Path, int], None],
+) -> None:
+    """The same, as many runs at once as there are workers."""
+    if not todo:
+        return
+    running: dict[Future[Part], Path] = {}
+    with make_workers(data) as workers, ExitStack() as locks, Bars(todo, progress) as bars:
+
+        def go_on(folder: Path) -> None:
+            files = None if workers.same_disk else read_files(folder)
+            running[workers.submit(todo[folder], folder, files)] = folder
+
+        for folder in todo:
+            if not workers.same_disk:  # else a job locks it
+                locks.enter_context(locked(make_folder(folder)))
+            go_on(folder)
+        while running:
+            for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
+                folder = running.pop(future)
+                try:
+                    part = future.result()
+                except InputError as error:
+                    raise InputError(f"{folder}: {error}") from error
+                write_files(folder, part.files)
+                if part.failure:
+                    raise LossNotFiniteError(part.failure)
+                if part.finished:
+                    finished(folder, part.threads)
+                else:
+                    go_on(folder)
+            bars.show(running.values())
+            workers.check()
 
 
 def run_path(folder: Path, name: str, seed: int) -> Path:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # drawing is loaded when something is drawn
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
+HISTORY = "history.csv"  # its name in a run folder
 SAMPLES = 64  # images in the grid that is drawn after every epoch
 
 
@@ -132,7 +133,7 @@ def _write_texts(run: Run, folder: Path) -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(run.history)
-    write_text(folder / "history.csv", text.getvalue())
+    write_text(folder / HISTORY, text.getvalue())
 
 
 def sample_latents(config: Config, n: int = SAMPLES) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
@@ -12,6 +12,9 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from ..data.dataset import Dataset
+from ..data.files import reading
+from .config import Config
+from .folder import HISTORY
 from .run import Run
 
 RECONSTRUCTION = {"mse": "squared error", "bce": "cross-entropy"}
@@ -104,6 +107,52 @@ class Progress:
     ) -> None:
         if self.shown:
             self.bar.close()
+
+
+class Bars:
+    """Many runs at once, by what their folders say: on a terminal a live bar for each.
+
+    Args:
+        configs: the settings of the runs, by folder.
+        shown: False shows nothing.
+    """
+
+    def __init__(self, configs: Mapping[Path, Config], shown: bool) -> None:
+        self.configs, self.shown = configs, shown
+        self.bars: dict[Path, Any] = {}
+
+    def show(self, folders: Iterable[Path]) -> None:
+        """These runs go on, those that had bars and are not among them have ended."""
+        begun = [folder for folder in folders if self.shown and (folder / HISTORY).exists()]
+        for folder in self.bars.keys() - begun:
+            self.bars.pop(folder).close()
+        for folder in begun:
+            with reading(folder / HISTORY) as file:
+                epochs = len(file.readlines()) - 1
+            if folder not in self.bars:
+                self.bars[folder] = _bar(
+                    desc=f"{folder.parent.name}/{folder.name}",
+                    total=self.configs[folder].epochs,
+                    initial=epochs,
+                    unit="epoch",
+                    dynamic_ncols=True,
+                    leave=False,
+                )
+            self.bars[folder].update(epochs - self.bars[folder].n)
+
+    def __enter__(self) -> Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.show([])
+
+
+def print_line(text: str) -> None:
+    """Prints a line above the bars that there are."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        print(text, flush=True)
 
 
 def _bar(**options: Any) -> Any:

@@ -1,0 +1,250 @@
+"""Many trainings at once: jobs for an executor, in processes of this machine or on a cluster.
+
+A job trains one run. On this machine it keeps it in the run's folder, as ``train`` does. Elsewhere
+it need not see our disk: it is sent what is in the folder, trains for a while, and sends back what
+is new, and another job goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from importlib.util import find_spec
+from math import inf
+from multiprocessing import active_children, get_context, parent_process
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .. import __version__
+from ..data.dataset import Dataset
+from ..data.files import make_folder, make_subfolder, reading, replacing, uninterrupted
+from ..errors import InputError, LossNotFiniteError
+from ..training.checkpoint import CHECKPOINT
+from ..training.config import Config
+from ..training.loop import blas_threads, train
+from ..training.run import Run
+from ..training.steps import NumpyStepper, OnStep, StepwiseTrainer
+
+Files = dict[str, bytes]  # of a run folder, by their paths in it
+VERSIONS = f"numpyvae {__version__} with NumPy {np.__version__}"
+MOST_JOBS = 500
+WHILE = 30.0  # seconds after which a job on a cluster ends with its epoch: no more can be lost
+PATIENCE = 30.0  # seconds that a cluster may be without its scheduler, or without any worker
+_ALONE = threading.Lock()
+
+
+class Part(NamedTuple):
+    """What a job comes back with. ``failure`` says how a training broke down."""
+
+    finished: bool
+    failure: str
+    threads: int  # of BLAS
+    files: Files  # that are new, where the disk is another
+
+
+class Workers(NamedTuple):
+    """Those who do jobs. ``submit`` is given config, folder and files of ``train_part``.
+
+    ``check`` raises an error where there is nobody left to wait for.
+    """
+
+    submit: Callable[[Config, Path, Files | None], Future[Part]]
+    same_disk: bool
+    check: Callable[[], object]
+
+
+MakeWorkers = Callable[[Dataset], AbstractContextManager[Workers]]
+
+
+def processes(number: int, threads: int | None = None) -> MakeWorkers:
+    """So many processes of this machine, with so many BLAS threads each: by default, their share.
+
+    They end with the trainings, and with this process, however that ends.
+
+    Raises:
+        InputError: the number is none that a machine could have.
+        ChildProcessError: in the course of the trainings, one of the processes died.
+    """
+    if not 1 <= number <= MOST_JOBS:
+        raise InputError(f"jobs must be from 1 to {MOST_JOBS}, got {number}")
+    return partial(_processes, number, threads)
+
+
+@contextmanager
+def _processes(number: int, threads: int | None, data: Dataset) -> Iterator[Workers]:
+    job = partial(train_part, data, threads or max(1, blas_threads() // number), inf, VERSIONS)
+    others = active_children()
+    # "fork" would copy a process that has threads, and a lock that one of them holds, for ever.
+    executor = ProcessPoolExecutor(number, get_context("spawn"), _begin_child)
+
+    def submit(config: Config, folder: Path, files: Files | None) -> Future[Part]:
+        with _deaf_to_ctrl_c():  # and so is a process that begins here
+            return executor.submit(job, config, folder, files)
+
+    try:
+        yield Workers(submit, True, lambda: None)
+    except BrokenProcessPool:
+        raise ChildProcessError(
+            "one of the processes that train has died, perhaps for lack of memory; the same "
+            "command goes on from there"
+        ) from None
+    finally:
+        for child in set(active_children()).difference(others):
+            child.terminate()
+        executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin_child() -> None:
+    """Ctrl-C on a terminal comes to all processes on it: the parent ends this one."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def dask_cluster(address: str, threads: int | None = None) -> MakeWorkers:
+    """The workers of the Dask scheduler at ``address``, with so many BLAS threads: by default, 1.
+
+    A job whose worker dies is given to another one. Whoever reaches a scheduler can run programs on
+    all machines that it knows, this one too: it belongs into a network that is trusted.
+
+    Raises:
+        InputError: Dask is missing; no scheduler answers; a worker is not like this machine.
+        ConnectionError: in the course of the trainings, the scheduler or all workers went away.
+    """
+    if find_spec("distributed") is None:
+        raise InputError("a cluster needs Dask: pip install 'numpyvae[cluster]'")
+    return partial(_dask_cluster, address, threads)
+
+
+@contextmanager
+def _dask_cluster(address: str, threads: int | None, data: Dataset) -> Iterator[Workers]:
+    from distributed import Client, KilledWorker
+
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {address}: {error}") from error
+    executor = client.get_executor(pure=False)
+    # As the result of a task the images go from worker to worker, and are not lost with one.
+    images = client.submit(lambda data: data, data, pure=False)
+    job = partial(executor.submit, train_part, images, threads or 1, WHILE, VERSIONS)
+    try:
+        yield Workers(job, False, partial(client.wait_for_workers, 1, timeout=PATIENCE))
+    except (CancelledError, KilledWorker, TimeoutError, ImportError) as error:
+        raise ConnectionError(f"{address}: {error}") from error
+    finally:
+        client.close()
+
+
+def train_part(
+    data: Dataset,
+    threads: int,
+    seconds: float,
+    versions: str,
+    config: Config,
+    folder: Path,
+    files: Files | None = None,
+) -> Part:
+    """A job: trains the run in ``folder``, begun or not, to its end or for so many seconds.
+
+    Where ``folder`` is on another machine, ``files`` are those in it.
+
+    Raises:
+        InputError: as ``train`` does; or the caller has another of the ``versions``.
+    """
+    if versions != VERSIONS:
+        raise InputError(f"this machine has {versions}, a worker {VERSIONS}")
+    failure = ""
+    # A worker with several threads takes jobs one by one: the number of BLAS threads and the style
+    # of pictures belong to the process.
+    with _ALONE, threadpool_limits(threads), _place(folder, files) as place:
+        shift = partial(_Shift, time.monotonic() + seconds)
+        finished = False
+        try:
+            train(config, data, place, (place / CHECKPOINT).exists(), make_trainer=shift)
+            finished = True
+        except _ShiftIsOver:
+            pass
+        except LossNotFiniteError as stop:
+            failure = str(stop).replace(str(place), str(folder))
+        new: Files = {}
+        if files is not None:
+            there = read_files(place).items()
+            new = {path: content for path, content in there if files.get(path) != content}
+        return Part(finished, failure, blas_threads(), new)
+
+
+class _ShiftIsOver(Exception):
+    """Raised between two epochs, the last of which is kept."""
+
+
+class _Shift(StepwiseTrainer):
+    """Trains in NumPy until a moment, but one epoch at least."""
+
+    def __init__(self, end: float, run: Run, data: Dataset) -> None:
+        super().__init__(run, data, NumpyStepper(run.vae, run.adam))
+        self.end, self.epochs_before = end, len(run.history)
+
+    def train_epoch(self, on_step: OnStep) -> dict[str, float]:
+        if time.monotonic() > self.end and len(self.run.history) > self.epochs_before:
+            raise _ShiftIsOver
+        return super().train_epoch(on_step)
+
+
+@contextmanager
+def _place(folder: Path, files: Files | None) -> Iterator[Path]:
+    """Where a job trains: ``folder``, or a passing one with the same files."""
+    if files is None:
+        yield folder
+        return
+    with TemporaryDirectory() as name:
+        write_files(Path(name), files)
+        yield Path(name)
+
+
+def read_files(folder: Path) -> Files:
+    """What is in a run folder."""
+    files = {}
+    for path in [*folder.glob("[!.]*"), *folder.glob("samples/[!.]*")]:
+        if path.is_file():
+            with reading(path) as stream:
+                files[path.relative_to(folder).as_posix()] = stream.read()
+    return files
+
+
+def write_files(folder: Path, files: Files) -> None:
+    """Writes files into a run folder; a kill leaves the run as it was before, or as it is now."""
+    make_subfolder(make_folder(folder), "samples")
+    with uninterrupted():
+        for path in sorted(files, key=CHECKPOINT.__eq__):  # the last: it says what was done
+            with replacing(folder / path) as stream:
+                stream.write(files[path])
