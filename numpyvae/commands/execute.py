@@ -60,7 +60,7 @@ def _begin_process() -> None:
             stream.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
+        logging.disable(logging.ERROR)
     sys.unraisablehook = _meet_later
 
 

@@ -18,7 +18,6 @@ from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from importlib.util import find_spec
 from math import inf
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
@@ -42,7 +41,7 @@ Files = dict[str, bytes]  # of a run folder, by their paths in it
 VERSIONS = f"numpyvae {__version__} with NumPy {np.__version__}"
 MOST_JOBS = 500
 WHILE = 30.0  # seconds after which a job on a cluster ends with its epoch: no more can be lost
-PATIENCE = 30.0  # seconds that a cluster may be without its scheduler, or without any worker
+PATIENCE = 20.0  # seconds that a cluster may be without its scheduler, or without any worker
 _ALONE = threading.Lock()
 
 
@@ -140,18 +139,25 @@ def dask_cluster(address: str, threads: int | None = None) -> MakeWorkers:
         InputError: Dask is missing; no scheduler answers; a worker is not like this machine.
         ConnectionError: in the course of the trainings, the scheduler or all workers went away.
     """
-    if find_spec("distributed") is None:
-        raise InputError("a cluster needs Dask: pip install 'numpyvae[cluster]'")
+    try:
+        from distributed.comm import get_address_host_port
+
+        get_address_host_port(address, strict=True)
+    except ImportError as error:
+        raise InputError("a cluster needs Dask: pip install 'numpyvae[cluster]'") from error
+    except ValueError as error:
+        raise InputError(f"no address of a Dask scheduler: {address!r}: {error}") from error
     return partial(_dask_cluster, address, threads)
 
 
 @contextmanager
 def _dask_cluster(address: str, threads: int | None, data: Dataset) -> Iterator[Workers]:
     from distributed import Client, KilledWorker
+    from distributed.comm import CommClosedError
 
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise InputError(f"no Dask scheduler answers at {address}: {error}") from error
     executor = client.get_executor(pure=False)
     # As the result of a task the images go from worker to worker, and are not lost with one.
@@ -159,8 +165,13 @@ def _dask_cluster(address: str, threads: int | None, data: Dataset) -> Iterator[
     job = partial(executor.submit, train_part, images, threads or 1, WHILE, VERSIONS)
     try:
         yield Workers(job, False, partial(client.wait_for_workers, 1, timeout=PATIENCE))
-    except (CancelledError, KilledWorker, TimeoutError, ImportError) as error:
-        raise ConnectionError(f"{address}: {error}") from error
+    except ImportError as error:
+        raise InputError(f"a worker of {address} cannot train: {error}") from error
+    except (CancelledError, CommClosedError, KilledWorker, TimeoutError) as error:
+        raise ConnectionError(
+            f"the cluster at {address} failed ({str(error) or 'its scheduler is gone'}); the same "
+            "command goes on from there"
+        ) from error
     finally:
         client.close()
 

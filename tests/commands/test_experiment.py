@@ -1,5 +1,6 @@
 """``numpyvae experiment``."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,3 +24,13 @@ def test_the_command_of_a_report_makes_it(numpyvae):
 def test_unfit_numbers_of_seeds_are_mistakes(mistake):
     mistake("experiment generation --dataset own.npz --seeds 0", "seeds must be at least 1, got 0")
     mistake("experiment generation --dataset own.npz --seeds x", "invalid int value")
+
+
+def test_unfit_workers_are_mistakes(mistake, monkeypatch):
+    line = "experiment generation --dataset own.npz"
+    mistake(f"{line} --jobs 0", "jobs must be from 1 to 500, got 0")
+    mistake(f"{line} --jobs 2 --cluster tcp://127.0.0.1:8786", "not allowed with argument --jobs")
+    for address in ("''", "ada", "tcp://127.0.0.1", "http://ada:8786"):
+        mistake(f"{line} --cluster {address}", "no address of a Dask scheduler")
+    monkeypatch.setitem(sys.modules, "distributed.comm", None)
+    mistake(f"{line} --cluster tcp://127.0.0.1:8786", "pip install 'numpyvae[cluster]'")

@@ -1,12 +1,15 @@
 """What a person sees of a run: lines that fit the terminal."""
 
+import io
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 
 from numpyvae import train
 from numpyvae.training import progress
-from numpyvae.training.progress import Progress
+from numpyvae.training.progress import Bars, Progress
 
 
 @pytest.fixture
@@ -60,3 +63,27 @@ def test_in_a_notebook_the_bar_is_text_among_the_lines_or_a_widget(monkeypatch, 
 def test_elsewhere_there_is_no_bar(tiny, run):
     with Progress(run, tiny, None, True) as lines:
         assert lines.bar.disable
+
+
+def test_many_runs_have_a_bar_each_from_their_first_file_to_their_last(
+    monkeypatch, tiny, tiny_config, tmp_path
+):
+    terminal, make_bar = io.StringIO(), progress._bar
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(progress, "_bar", lambda **of: make_bar(file=terminal, ncols=80, **of))
+    folders = [tmp_path / name / "seed-1" for name in ("vae", "beta-2", "beta-3")]
+    with Bars(dict.fromkeys(folders, tiny_config), True) as bars:
+        bars.show(folders)
+        assert terminal.getvalue() == ""
+        train(replace(tiny_config, epochs=2), tiny, folders[0])
+        train(replace(tiny_config, epochs=1), tiny, folders[1])
+        bars.show(folders)
+        assert "vae/seed-1:  67%" in terminal.getvalue()
+        assert "beta-2/seed-1:  33%" in terminal.getvalue()
+        train(tiny_config, tiny, folders[1], resume=True)
+        time.sleep(0.11)  # tqdm draws no more often than every 0.1 s
+        bars.show(folders)
+        assert "beta-2/seed-1: 100%" in terminal.getvalue()
+        bars.show(folders[:1])
+        assert list(bars.bars) == folders[:1]
+    assert not bars.bars
