@@ -8,6 +8,7 @@ from typing import Any
 from ..data.loading import load_dataset
 from ..experiments.experiment import BETAS, LATENT_DIMS, beta, generation, latent_dim
 from ..experiments.jobs import dask_cluster, processes
+from ..experiments.statistics import check_scipy
 from ..training.config import Config
 from .arguments import (
     add_data_arguments,
@@ -102,6 +103,7 @@ def run(
     if dataset is not None:
         settings["dataset"] = dataset
     config = Config(**settings)
+    check_scipy()  # which brings a BLAS of its own, for --threads to limit
     workers = None
     if jobs is not None:
         workers = processes(jobs, threads)

@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from numpyvae import Config, load_checkpoint
+from numpyvae.commands import experiment
 
 
 def test_the_command_of_a_report_makes_it(numpyvae):
@@ -34,3 +36,12 @@ def test_unfit_workers_are_mistakes(mistake, monkeypatch):
         mistake(f"{line} --cluster {address}", "no address of a Dask scheduler")
     monkeypatch.setitem(sys.modules, "distributed.comm", None)
     mistake(f"{line} --cluster tcp://127.0.0.1:8786", "pip install 'numpyvae[cluster]'")
+
+
+def test_threads_are_limited_when_all_that_multiplies_is_loaded(numpyvae, monkeypatch):
+    called = []
+    monkeypatch.setattr(experiment, "check_scipy", lambda: called.append("SciPy"))
+    monkeypatch.setattr(experiment, "limited", lambda n: called.append(n) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        numpyvae("experiment beta --dataset own.npz --threads 3")
+    assert called == ["SciPy", 3]
