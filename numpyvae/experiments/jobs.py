@@ -153,7 +153,6 @@ def dask_cluster(address: str, threads: int | None = None) -> MakeWorkers:
 @contextmanager
 def _dask_cluster(address: str, threads: int | None, data: Dataset) -> Iterator[Workers]:
     from distributed import Client, KilledWorker
-    from distributed.comm import CommClosedError
 
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
@@ -167,7 +166,7 @@ def _dask_cluster(address: str, threads: int | None, data: Dataset) -> Iterator[
         yield Workers(job, False, partial(client.wait_for_workers, 1, timeout=PATIENCE))
     except ImportError as error:
         raise InputError(f"a worker of {address} cannot train: {error}") from error
-    except (CancelledError, CommClosedError, KilledWorker, TimeoutError) as error:
+    except (CancelledError, KilledWorker, OSError) as error:
         raise ConnectionError(
             f"the cluster at {address} failed ({str(error) or 'its scheduler is gone'}); the same "
             "command goes on from there"
