@@ -160,11 +160,10 @@ def test_a_training_that_breaks_down_ends_all(settings, tiny, tmp_path):
 def test_a_run_is_trained_part_by_part_without_our_disk(tiny, tiny_config, tmp_path):
     train(tiny_config, tiny, tmp_path / "whole")
     files, parts = {}, []
-    while not parts or not parts[-1].finished:
-        part = train_part(tiny, 1, 0.0, VERSIONS, tiny_config, Path("nowhere/run"), files)
-        parts.append(part)
-        files |= part.files
-    assert len(parts) == tiny_config.epochs
+    for _ in range(tiny_config.epochs):
+        parts.append(train_part(tiny, 1, 0.0, VERSIONS, tiny_config, Path("nowhere/run"), files))
+        files |= parts[-1].files
+    assert [part.finished for part in parts] == [False, False, True]
     assert "samples/epoch-0001.png" not in parts[1].files
     write_files(tmp_path / "parts", files)
     assert_same_runs(tmp_path / "parts", tmp_path / "whole")
