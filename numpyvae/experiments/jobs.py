@@ -140,7 +140,7 @@ def dask_cluster(address: str, threads: int | None = None) -> MakeWorkers:
         ConnectionError: in the course of the trainings, the scheduler or all workers went away.
     """
     try:
-        from distributed.comm import get_address_host_port
+        from distributed.comm.addressing import get_address_host_port
 
         get_address_host_port(address, strict=True)
     except ImportError as error:

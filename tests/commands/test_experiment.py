@@ -34,7 +34,7 @@ def test_unfit_workers_are_mistakes(mistake, monkeypatch):
     mistake(f"{line} --jobs 2 --cluster tcp://127.0.0.1:8786", "not allowed with argument --jobs")
     for address in ("''", "ada", "tcp://127.0.0.1", "http://ada:8786"):
         mistake(f"{line} --cluster {address}", "no address of a Dask scheduler")
-    monkeypatch.setitem(sys.modules, "distributed.comm", None)
+    monkeypatch.setitem(sys.modules, "distributed.comm.addressing", None)
     mistake(f"{line} --cluster tcp://127.0.0.1:8786", "pip install 'numpyvae[cluster]'")
 
 
