@@ -1,42 +1,59 @@
 """The command ``python -m reference_torch``."""
 
-import sys
-from collections.abc import Sequence
+from __future__ import annotations
 
-from numpyvae.commands.arguments import Parser, add_commands
+import os
+import sys
+from contextlib import nullcontext, redirect_stderr
+from typing import TYPE_CHECKING
+
 from numpyvae.commands.execute import execute
 
-try:
-    from .grading import grade
-    from .proof import compare, gradcheck
-    from .speed import bench
-    from .twin import train
-    from .twin.parallel import one_voice
-    from .twin.weights import EXPORT, IMPORT
-except ModuleNotFoundError as error:
-    if error.name not in ("torch", "threadpoolctl"):
-        raise
-    print(f"reference_torch needs {error.name}: pip install {error.name}", file=sys.stderr)
-    raise SystemExit(2) from None
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-COMMANDS = {
-    "gradcheck": gradcheck,
-    "compare": compare,
-    "grade": grade,
-    "train": train,
-    "export": EXPORT,
-    "import": IMPORT,
-    "bench": bench,
+    from numpyvae.commands.parser import Parser
+
+COMMANDS = {  # where each is, and what it does
+    "gradcheck": ("reference_torch.proof.gradcheck", "check every hand-written gradient"),
+    "compare": ("reference_torch.proof.compare", "train NumPy and PyTorch side by side"),
+    "grade": ("reference_torch.grading.grade", "grade backward functions that you wrote yourself"),
+    "train": ("reference_torch.twin.train", "train with PyTorch, on the CPU or CUDA"),
+    "export": (
+        "reference_torch.twin.weights:EXPORT",
+        "write the weights of a checkpoint into a file for other programs",
+    ),
+    "import": (
+        "reference_torch.twin.weights:IMPORT",
+        "make a run folder of weights from another program",
+    ),
+    "bench": ("reference_torch.speed.bench", "measure the speed of both on this machine"),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    with one_voice():
-        return execute("python -m reference_torch", command_line, arguments)
+    try:
+        with _one_voice():
+            return execute("python -m reference_torch", command_line, arguments)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "threadpoolctl"):
+            raise
+        print(f"reference_torch needs {error.name}: pip install {error.name}", file=sys.stderr)
+        return 2
+
+
+def _one_voice() -> AbstractContextManager[object]:
+    """A context in which only torchrun's first process on a machine complains of what all meet."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        return nullcontext()
+    return redirect_stderr(open(os.devnull, "w"))  # until the process ends
 
 
 def command_line(prog: str) -> Parser:
+    from numpyvae.commands.parser import Parser, add_commands
+
     parser = Parser(
         prog=prog,
         description="numpyvae's model in PyTorch: proof, side-by-side training, CUDA, speed.",

@@ -1,10 +1,10 @@
 """`import numpyvae` is light, and its public names are there."""
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -12,11 +12,28 @@ import numpyvae
 import reference_torch
 
 
-def test_importing_loads_only_what_it_needs():
-    code = "import sys, numpyvae; print(*{name.partition('.')[0] for name in sys.modules})"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(run.stdout.split())
-    assert {"numpy", "numpyvae"} <= loaded
+def loaded_by(code: str) -> set[str]:
+    """The packages and modules that ``code`` loads in a new process."""
+    report = "import sys; before = set(sys.modules)\n{}\nprint(*(set(sys.modules) - before))"
+    run = [sys.executable, "-c", report.format(code)]
+    printed = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    return {name.partition(".")[0] for name in printed.split()}
+
+
+@pytest.mark.parametrize("module", ["numpyvae", "numpyvae.commands.main"])
+def test_importing_loads_nothing_else(module):
+    """So that hardly any time passes before the command meets Ctrl-C."""
+    assert loaded_by(f"import {module}") <= {"numpyvae", "__future__"}
+
+
+def test_help_needs_no_numpy():
+    help = "from numpyvae.commands.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    assert "numpy" not in loaded_by(help)
+
+
+def test_the_public_names_load_only_what_they_need():
+    loaded = loaded_by("from numpyvae import *")
+    assert "numpy" in loaded
     assert not loaded & {"torch", "matplotlib", "PIL", "tqdm", "pooch", "requests"}
 
 
@@ -29,19 +46,17 @@ def test_the_api_page_lists_exactly_the_public_names(package):
         assert getattr(package, name) is not None
 
 
-def test_what_numpyvae_imports_by_name_is_public():
-    imported = {
-        name
-        for name, value in vars(numpyvae).items()
-        if not isinstance(value, ModuleType) and not name.startswith("_")
-    }
-    assert imported <= set(numpyvae.__all__)
+def test_what_type_checkers_see_is_public():
+    tree = ast.parse(Path(numpyvae.__file__).read_text())
+    imported = [node.names for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = {alias.name for aliases in imported for alias in aliases} - {"import_module"}
+    assert names == set(numpyvae.__all__)
 
 
 @pytest.mark.parametrize("missing", ["torch", "threadpoolctl"])
 def test_without_pytorch_the_command_says_what_is_missing(missing):
     code = (
-        f"import sys, runpy; sys.modules[{missing!r}] = None\n"
+        f"import sys, runpy; sys.modules[{missing!r}] = None; sys.argv = ['', 'bench']\n"
         "runpy.run_module('reference_torch', run_name='__main__')"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -49,7 +64,9 @@ def test_without_pytorch_the_command_says_what_is_missing(missing):
     assert run.stderr == f"reference_torch needs {missing}: pip install {missing}\n"
 
 
-def test_the_twin_is_where_one_looks_for_it():
+def test_names_are_where_one_looks_for_them():
     assert reference_torch.TorchVAE.__module__ == "reference_torch.twin.model"
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        reference_torch.nothing  # noqa: B018
+    assert numpyvae.VAE.__module__ == "numpyvae.model"
+    for package in (numpyvae, reference_torch):
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            package.nothing  # noqa: B018

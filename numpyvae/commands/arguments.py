@@ -1,16 +1,15 @@
 """Arguments that several commands share, and what is checked about them."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ..data.dataset import Dataset
 from ..data.files import make_folder
 from ..data.loading import load_dataset
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..training.config import Config
 from ..training.run import Run
 
@@ -73,51 +72,6 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
         "help": f"of all that is random (default {DEFAULT.seed})",
     },
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line, and whose flags have no short forms."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Complains about unknown flags itself, where its subcommand knows them best."""
-        namespace, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self.error(f"unknown argument {unknown[0]}{self._did_you_mean(unknown[0])}")
-        return namespace, []
-
-    def _did_you_mean(self, flag: str) -> str:
-        close = get_close_matches(
-            flag.partition("=")[0].replace("_", "-"), self._option_string_actions, 1
-        )
-        return f" (did you mean {close[0]}?)" if close else ""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
-
-
-class Paragraphs(argparse.HelpFormatter):
-    """Fills every paragraph of a description by itself."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        fill = super()._fill_text
-        return "\n\n".join(fill(part, width, indent) for part in text.split("\n\n"))
-
-
-def add_commands(parser: Parser, commands: Mapping[str, Any]) -> None:
-    """Each command, a module mostly, has ``HELP``, ``DESCRIPTION``, ``add_arguments``, ``run``."""
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in commands.items():
-        command = subparsers.add_parser(
-            name,
-            help=module.HELP,
-            description=module.DESCRIPTION,
-            formatter_class=Paragraphs,
-        )
-        command.set_defaults(run=module.run, prog=command.prog)
-        module.add_arguments(command)
 
 
 def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:

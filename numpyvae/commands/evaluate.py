@@ -17,7 +17,6 @@ from .arguments import (
     load_data,
 )
 
-HELP = "likelihood, active units and sample distance of a checkpoint"
 DESCRIPTION = """\
 Print how good a model is on test images: ELBO, importance-sampled negative log-likelihood, active
 units, distance of its samples to the images.

@@ -1,17 +1,22 @@
-"""A command from its first line to its last: whatever ends it early is one line and a status."""
+"""A command from its first line to its last: whatever ends it early is one line and a status.
+
+What Python has not loaded by itself is imported in ``execute``, where Ctrl-C is met already.
+"""
+
+from __future__ import annotations
 
 import io
-import logging
 import os
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from ..errors import InputError, LossNotFiniteError, ProcessLostError, one_line
-from .arguments import Parser
+
+TYPE_CHECKING = False  # typing has it, too, but takes its time to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    from .parser import Parser
 
 
 def execute(prog: str, parser: Callable[[str], Parser], arguments: Sequence[str] | None) -> int:
@@ -42,38 +47,75 @@ def execute(prog: str, parser: Callable[[str], Parser], arguments: Sequence[str]
     if alone:
         _end_process()
     if message:
-        with suppress(OSError):
+        try:  # noqa: SIM105  # contextlib may not be loaded
             print(f"{prog}: {one_line(message)}", file=sys.stderr)
+        except OSError:
+            pass
     return status
 
 
 def _begin_process() -> None:
-    """Gives closed streams a place to write to, all streams a way to write any text."""
-    with suppress(OSError):
+    """Meets Ctrl-C; gives closed streams a place to write to, all streams a way to write any text.
+
+    Nobody is told of warnings.
+    """
+    import signal
+    import threading  # noqa: F401  # _send_again needs it, in the middle of other imports
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, _meet)
+        sys.unraisablehook = _meet_unraised
+    try:
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             pass  # else the next file, a checkpoint perhaps, would be taken for standard error
         os.close(descriptor)
         sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    except OSError:
+        pass
+    import logging
+    import warnings
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         logging.disable(logging.ERROR)
-    sys.unraisablehook = _meet_later
 
 
-def _meet_later(unraised: "sys.UnraisableHookArgs") -> None:
-    """Ctrl-C can come while Python frees memory, where it would be lost: it is sent again."""
+def _meet(_number: int, frame: FrameType | None) -> None:
+    """Ctrl-C interrupts what goes on, but not an import: modules take it for another failure.
+
+    Some even abort the process, half-made.
+    """
+    while frame:
+        if "importlib" in frame.f_code.co_filename:
+            return _send_again()
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _meet_unraised(unraised: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C can come while Python frees memory, where it would be lost."""
     if issubclass(unraised.exc_type, KeyboardInterrupt):
-        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+        _send_again()
     else:
         sys.__unraisablehook__(unraised)
 
 
+def _send_again() -> None:
+    """Lets Ctrl-C come again a little later."""
+    import signal
+    import threading
+
+    threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
 def _end_process() -> None:
     """Nothing is left to interrupt, and what nobody reads is not complained about at the end."""
+    import signal
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         sys.stdout.flush()

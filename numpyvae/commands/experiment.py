@@ -20,7 +20,6 @@ from .arguments import (
     size_of,
 )
 
-HELP = "redo the article's claims: train, measure, draw, and report what held"
 DESCRIPTION = """\
 Train what a claim of the article is about, several times with different seeds, and leave pictures,
 results.csv and report.md. Runs in the folder are used or finished, not repeated.

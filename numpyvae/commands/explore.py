@@ -8,7 +8,6 @@ from ..explore.page import page
 from ..training.checkpoint import load_checkpoint
 from .arguments import add_checkpoint_argument, add_data_arguments, load_data, picture_path
 
-HELP = "the network and its backward pass alive in the browser, as one HTML file"
 DESCRIPTION = """\
 Write one HTML file with the trained model, some of its test images and its whole mathematics: draw,
 drag z, step through the backward pass, nudge a weight, train on, plant a mistake. It opens from

@@ -13,7 +13,6 @@ from .arguments import (
     picture_path,
 )
 
-HELP = "draw where the test images lie in the latent space"
 DESCRIPTION = """\
 Draw the test images' posterior means, coloured by label, in their first two principal components,
 with the prior's circles; with two latent units, also what the decoder makes of the prior's

@@ -1,26 +1,54 @@
 """The command ``numpyvae``."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
 from .. import __version__
-from . import evaluate, experiment, explore, latent, sample, train
-from .arguments import Parser, add_commands
-from .execute import execute
-from .pictures import INTERPOLATE, RECONSTRUCT, TRAVERSE
-from .weights import EXPORT, IMPORT
+from .execute import TYPE_CHECKING, execute
 
-COMMANDS = {
-    "train": train,
-    "sample": sample,
-    "reconstruct": RECONSTRUCT,
-    "evaluate": evaluate,
-    "experiment": experiment,
-    "latent": latent,
-    "interpolate": INTERPOLATE,
-    "traverse": TRAVERSE,
-    "explore": explore,
-    "export": EXPORT,
-    "import": IMPORT,
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .parser import Parser
+
+COMMANDS = {  # where each is, and what it does
+    "train": (
+        "numpyvae.commands.train",
+        "train a VAE and keep it, its history and pictures in a run folder",
+    ),
+    "sample": ("numpyvae.commands.sample", "draw new images from a checkpoint"),
+    "reconstruct": (
+        "numpyvae.commands.pictures:RECONSTRUCT",
+        "draw test images, their reconstructions, and new samples",
+    ),
+    "evaluate": (
+        "numpyvae.commands.evaluate",
+        "likelihood, active units and sample distance of a checkpoint",
+    ),
+    "experiment": (
+        "numpyvae.commands.experiment",
+        "redo the article's claims: train, measure, draw, and report what held",
+    ),
+    "latent": ("numpyvae.commands.latent", "draw where the test images lie in the latent space"),
+    "interpolate": (
+        "numpyvae.commands.pictures:INTERPOLATE",
+        "draw paths through the latent space between test images",
+    ),
+    "traverse": (
+        "numpyvae.commands.pictures:TRAVERSE",
+        "draw what the most active latent units do",
+    ),
+    "explore": (
+        "numpyvae.commands.explore",
+        "the network and its backward pass alive in the browser, as one HTML file",
+    ),
+    "export": (
+        "numpyvae.commands.weights:EXPORT",
+        "write the weights of a checkpoint into a file for other programs",
+    ),
+    "import": (
+        "numpyvae.commands.weights:IMPORT",
+        "make a run folder of weights from another program",
+    ),
 }
 
 
@@ -30,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command_line(prog: str) -> Parser:
+    from .parser import Parser, add_commands
+
     parser = Parser(
         prog=prog,
         description="A variational autoencoder in NumPy, its backward pass derived by hand.",

@@ -33,7 +33,6 @@ class Picture(NamedTuple):
     """
 
     name: str
-    HELP: str
     DESCRIPTION: str
     counted: str
     default: int
@@ -69,7 +68,6 @@ class Picture(NamedTuple):
 
 RECONSTRUCT = Picture(
     "reconstructions.png",
-    "draw test images, their reconstructions, and new samples",
     "Save a picture of test images above their reconstructions (decoded from a sample of\n"
     "q(z|x), as in training), and of as many new samples.",
     *("images", 10, MOST_ROWS),
@@ -78,7 +76,6 @@ RECONSTRUCT = Picture(
 )
 INTERPOLATE = Picture(
     "interpolate.png",
-    "draw paths through the latent space between test images",
     "Draw, for pairs of test images, the images decoded on the straight line between their\n"
     "posterior means.",
     *("pairs", 8, MOST_ROWS),
@@ -87,7 +84,6 @@ INTERPOLATE = Picture(
 )
 TRAVERSE = Picture(
     "traverse.png",
-    "draw what the most active latent units do",
     "Draw images decoded with one latent unit moved from -3 to 3: the most active units, those\n"
     "whose posterior means vary most over the test images, one per row. The others stay at 0, or\n"
     "at one draw from the prior where they are not in use.",

@@ -22,7 +22,6 @@ from .arguments import (
     picture_path,
 )
 
-HELP = "draw new images from a checkpoint"
 DESCRIPTION = """\
 Draw latent vectors, decode them, and save a picture: from the prior N(0, I), or, with --label, from
 a Gaussian fitted to where the training images of that label lie in the latent space.

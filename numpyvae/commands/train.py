@@ -27,7 +27,6 @@ from .arguments import (
     size_of,
 )
 
-HELP = "train a VAE and keep it, its history and pictures in a run folder"
 DESCRIPTION = """\
 Train a VAE. Every epoch is kept: checkpoint, history and pictures. Without arguments it trains on
 the embedded handwritten digits, in about fifteen seconds.

@@ -22,7 +22,6 @@ class Export:
 
     suffix: str
     save: Callable[[Run, Path], None]
-    HELP: ClassVar = "write the weights of a checkpoint into a file for other programs"
     DESCRIPTION: ClassVar = """\
 Write all weights, with the names and shapes of PyTorch's state_dict(): numpyvae export writes a
 .safetensors file, python -m reference_torch export a .pt file."""
@@ -45,7 +44,6 @@ class Import:
 
     suffix: str
     load: Callable[[Path, Config | None, tuple[int, int] | None], Run]
-    HELP: ClassVar = "make a run folder of weights from another program"
     DESCRIPTION: ClassVar = """\
 Make a run folder of a file of weights, to sample from or to train on. The sizes of the network are
 those of the weights. What the file does not say has its default: that the data are the digits, the

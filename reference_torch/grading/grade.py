@@ -39,7 +39,6 @@ from .exercises import (
 )
 from .hints import Case, close, hint
 
-HELP = "grade backward functions that you wrote yourself"
 DESCRIPTION = """\
 Grade the functions that you wrote into a copy of docs/exercises/by_hand.py.
 

@@ -12,7 +12,6 @@ from numpyvae.data.files import make_folder
 
 from .side_by_side import SideBySide, train_side_by_side
 
-HELP = "train NumPy and PyTorch side by side"
 DESCRIPTION = """\
 Train the hand-written NumPy model and its PyTorch twin side by side, from the same weights, with
 the same minibatches and the same noise, and show how far apart they are after every step.

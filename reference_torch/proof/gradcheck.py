@@ -20,7 +20,6 @@ DIRECTIONS = 4  # of the finite differences, for each array
 STEPS = (1e-6, 1e-7, 1e-8, 1e-9)
 FINITE_DIFFERENCE_TOLERANCE = 1e-4  # a wrong formula is off by percents
 
-HELP = "check every hand-written gradient"
 DESCRIPTION = """\
 Check numpyvae's hand-written backward pass, gradient by gradient, on one batch of random images.
 

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -124,13 +124,6 @@ def joined(arguments: Mapping[str, object]) -> Iterator[World]:
     world.agree(arguments)
     yield world
     dist.destroy_process_group()  # not after an error: it might wait for the others
-
-
-def one_voice() -> AbstractContextManager[object]:
-    """A context in which only the first process of each machine complains of what all meet."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        return nullcontext()
-    return redirect_stderr(open(os.devnull, "w"))  # until the process ends
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from numpyvae.training.steps import Trainer
 from .parallel import joined
 from .training import trainer_on
 
-HELP = "train with PyTorch, on the CPU or CUDA"
 DESCRIPTION = """\
 Train as numpyvae train does, with PyTorch: the same settings, and the same run folder, which either
 of the two can go on with.

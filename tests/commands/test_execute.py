@@ -1,6 +1,7 @@
 """How a command begins and ends."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -8,8 +9,8 @@ import time
 import pytest
 
 from numpyvae import InputError, LossNotFiniteError, load_checkpoint
-from numpyvae.commands.arguments import Parser
-from numpyvae.commands.execute import _meet_later, execute
+from numpyvae.commands.execute import _meet_unraised, execute
+from numpyvae.commands.parser import Parser
 from numpyvae.errors import ProcessLostError
 
 
@@ -56,7 +57,7 @@ def test_ctrl_c_that_cannot_be_raised_where_it_comes_is_raised_soon():
             raise KeyboardInterrupt
 
     freed = Freed()
-    hook, sys.unraisablehook = sys.unraisablehook, _meet_later
+    hook, sys.unraisablehook = sys.unraisablehook, _meet_unraised
     try:
         with pytest.raises(KeyboardInterrupt):  # noqa: PT012
             del freed
@@ -88,6 +89,32 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         line, shell=True, env=settings, capture_output=True, text=True, errors="surrogateescape"
     )
+
+
+@pytest.mark.parametrize(
+    "module", ["numpyvae.commands.train", "numpy", "datetime", "ipaddress", "matplotlib.ft2font"]
+)
+def test_ctrl_c_during_an_import_is_one_line(own_folder, module):
+    """NumPy takes it for its own failure in datetime, pathlib in ipaddress; Matplotlib aborts."""
+    program = f"""
+import os, signal, sys
+from numpyvae.commands.main import main
+
+class Press:
+    def find_spec(name, path, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(Press)
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Press)
+sys.exit(main())
+"""
+    line = "train --dataset own.npz --hidden 6 5 --z-dim 2 --epochs 100000 --out run"
+    command = [sys.executable, "-c", program, *line.split()]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 130, done.stderr
+    assert re.fullmatch(r"numpyvae.*: interrupted.*\n", done.stderr)
 
 
 TRAIN = "$NUMPYVAE train --dataset own.npz --hidden 6 5 --z-dim 2 --epochs 2 --out run"

@@ -13,7 +13,7 @@ import pytest
 import sync
 from generated import filled
 
-from numpyvae.commands.arguments import Parser
+from numpyvae.commands.parser import Parser
 from reference_torch import __main__ as reference_torch
 
 ROOT = Path(__file__).parents[2]
