@@ -5,12 +5,13 @@
     <!-- end -->
 
 The kinds are ``source``, written by sync.py, ``output``, by make_pictures.py, ``generated``, by
-mistakes.py, ``measured``, by importance.py, ``scale``, by scale.py, and ``report``, by reports.py.
-What stands between the comments is replaced; the rest of a page is left as it is.
+mistakes.py, ``measured``, by importance.py, speed_bench.py, speed_ideas.py and scaling.py,
+``scale``, by scale.py, and ``report``, by reports.py. What stands between the comments is replaced;
+the rest of a page is left as it is.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
@@ -41,3 +42,13 @@ def fill(kind: str, text_of: Callable[[str], str]) -> None:
         if (new := filled(page, kind, text_of)) != page:
             path.write_text(new)
             print(path)
+
+
+def put(path: Path, kind: str, texts: Mapping[str, str]) -> None:
+    """Writes these parts of a page; its others stay, and it must have all that are given."""
+    page = path.read_text()
+    new = {what: text.strip() for what, text in parts(page, kind).items()}
+    if texts.keys() - new.keys():
+        raise KeyError(f"{path} has no parts {texts.keys() - new.keys()}")
+    new |= {what: text.strip() for what, text in texts.items()}
+    path.write_text(filled(page, kind, new.__getitem__))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from generated import DOCS, filled, parts
+from generated import DOCS, put
 from mistakes import DATA
 
 from numpyvae import Config, load_checkpoint
@@ -47,9 +47,7 @@ CHECKED = 16  # test images for which gradients are compared
 
 def main(what: str) -> None:
     text = mistakes() if what == "mistakes" else table(what)
-    page = DOCS / "importance.md"
-    texts = parts(page.read_text(), "measured") | {what: text}
-    page.write_text(filled(page.read_text(), "measured", lambda name: texts[name].strip()))
+    put(DOCS / "importance.md", "measured", {what: text})
 
 
 # The paper's table

@@ -1,9 +1,9 @@
-"""Measures what ideas for a faster training step bring, one by one.
+"""Measures what ideas for a faster training step bring, one by one, and writes it into speed.md.
 
     python docs/speed_ideas.py
 
 Each idea is tried on the article's network, in a process of its own, for five rounds, in turns with
-the step as it is. Run it on a quiet machine. What docs/speed.md says of ideas comes from here.
+the step as it is. Run it on a quiet machine: it takes about eight minutes.
 """
 
 import os
@@ -14,6 +14,7 @@ from statistics import median
 from unittest.mock import patch
 
 import numpy as np
+from generated import DOCS, put
 
 from numpyvae import VAE, Adam, FlatArrays, functional, optim
 from numpyvae.functional import Array
@@ -139,6 +140,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         print(measured(sys.argv[1], int(sys.argv[2])))
         return
+    rows = ["| | ms per step | gain, and its range |", "|---|---|---|"]
     for batch in ("64", "512"):
         times: dict[str, list[float]] = {idea: [] for idea in IDEAS}
         for _ in range(ROUNDS):
@@ -152,11 +154,14 @@ def main() -> None:
                     check=True,
                 )
                 times[idea].append(float(done.stdout))
-        print(f"batch {batch:<38}{'ms per step':>12}{'gain':>8}{'lowest':>8}{'highest':>8}")
         for idea, values in times.items():
             gains = [1 - ms / now for ms, now in zip(values, times[IDEAS[0]], strict=True)]
-            print(f"  {idea:<42}{median(values):12.3f}{median(gains):8.1%}", end="")
-            print(f"{min(gains):8.1%}{max(gains):8.1%}")
+            row = f"| batch {batch}, {idea} | {median(values):.2f} |"
+            if idea != IDEAS[0]:
+                row += f" {median(gains):+.1%} ({min(gains):+.1%} to {max(gains):+.1%})"
+            rows.append(f"{row} |")
+            print(rows[-1], flush=True)
+    put(DOCS / "speed.md", "measured", {"ideas": "\n".join(rows)})
 
 
 if __name__ == "__main__":

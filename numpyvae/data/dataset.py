@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import InputError
 from ..functional import Array
+from .npz import scattered
 from .pixels import as_labels, as_rows, check_range
 
 MOST_HELD_OUT = 10_000  # images, when none are given for testing
@@ -146,12 +147,13 @@ def _hold_out(images: Array, labels: Array | None) -> int:
     """Moves a random tenth of the images to the end, in place, always the same; says where it is.
 
     Every image that moves changes places with one from the end, so of a memory-mapped file only
-    these are touched.
+    these are read.
     """
     n = len(images) - min(max(1, len(images) // 10), MOST_HELD_OUT)
     chosen = np.random.default_rng(0).choice(len(images), len(images) - n, replace=False)
     here, there = chosen[chosen < n], np.setdiff1d(np.arange(n, len(images)), chosen)
-    for array in (images, labels):
-        if array is not None:
-            array[here], array[there] = array[there], array[here]
+    with scattered(images):
+        for array in (images, labels):
+            if array is not None:
+                array[here], array[there] = array[there], array[here]
     return n

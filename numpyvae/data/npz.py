@@ -4,10 +4,12 @@ Nothing is unpickled, and no file makes us ask for much more memory than its own
 """
 
 import math
+import mmap
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any, Literal
 
 import numpy as np
@@ -39,6 +41,24 @@ def map_npy(path: StrPath) -> NDArray[Any]:
     with reading(path) as stream:
         shape, order, dtype = _describe_array(stream, os.fstat(stream.fileno()).st_size)
         return np.memmap(stream, dtype, "c", stream.tell(), shape, order)
+
+
+@contextmanager
+def scattered(array: NDArray[Any]) -> Iterator[None]:
+    """Where ``array`` is a file that is mapped, the block reads only what is looked at.
+
+    Otherwise the system reads what lies around it, too, as much as some megabytes: from thousands
+    of places, that is the whole file.
+    """
+    mapped = getattr(array, "_mmap", None)
+    if mapped is None or not hasattr(mmap, "MADV_RANDOM"):  # such as on Windows
+        yield
+        return
+    mapped.madvise(mmap.MADV_RANDOM)
+    try:
+        yield
+    finally:
+        mapped.madvise(mmap.MADV_NORMAL)
 
 
 def read_npz(path: StrPath, compressed: bool = True) -> dict[str, NDArray[Any]]:

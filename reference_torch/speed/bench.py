@@ -85,10 +85,31 @@ def measure_commands(
     return results
 
 
-def _run(command: Sequence[str], threads: int) -> subprocess.CompletedProcess[str]:
+def measure_first_epoch(rounds: int, threads: int) -> dict[str, Any]:
+    """Seconds until ``numpyvae train`` has printed the line of its first epoch on the digits."""
+    times = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            command = [sys.executable, "-m", "numpyvae", "train", "--out", f"{folder}/run"]
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, text=True, env=_environment(threads)
+            ) as process:
+                assert process.stdout is not None
+                next(line for line in process.stdout if line.strip().startswith("1/"))
+                times.append(time.perf_counter() - start)
+                process.kill()
+    return {"seconds": times, "peak MiB": None}
+
+
+def _environment(threads: int) -> dict[str, str]:
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    return environment
+
+
+def _run(command: Sequence[str], threads: int) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment(threads))
     if done.returncode:
         reason = done.stderr.strip().splitlines() or ["no reason given"]
         raise InputError(f"{' '.join(command[1:4])} failed: {reason[-1]}")
@@ -163,6 +184,7 @@ def run(
     if not no_commands:
         measure_commands(starting(), 1, threads)  # now all is compiled, and in memory
         results["start"] = measure_commands(starting(), rounds, threads)
+        results["start"]["first epoch of the digits"] = measure_first_epoch(rounds, threads)
         print(command_table("start-up", results["start"]), flush=True)
         commands = trainings(dataset, data_dir, epochs)
         results["trainings"] = measure_commands(commands, max(1, rounds // 2), threads)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from generated import filled, parts
+from generated import filled, parts, put
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 KINDS = ("source", "output", "generated", "measured", "scale", "report")
@@ -31,6 +31,17 @@ def test_parts_are_listed_by_kind():
     assert parts(PAGE, "source") == {"one two": "old\n"}
     assert parts(PAGE, "output") == {"three": "old\n"}
     assert not parts(PAGE, "generated")
+
+
+def test_parts_that_are_not_given_stay(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text(PAGE + PAGE.replace("three", "four"))
+    put(path, "output", {"three": "new\n"})
+    assert path.read_text() == PAGE.replace("three -->\nold", "three -->\nnew") + PAGE.replace(
+        "three", "four"
+    )
+    with pytest.raises(KeyError, match="five"):
+        put(path, "output", {"five": ""})
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)

@@ -18,6 +18,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(bench, "growing_sizes", lambda: {"batch size": {"2": TINY, "4": TINY}})
     monkeypatch.setattr(bench, "contenders", lambda _: [PRODUCTS, NUMPY, DEFAULT])
     monkeypatch.setattr(bench, "SECONDS", 0)
+    monkeypatch.setattr(bench, "measure_first_epoch", lambda *_: {"seconds": [2.0], "peak MiB": 1})
     monkeypatch.setattr(bench, "starting", lambda: {"import numpy": ["-c", "import numpy"]})
 
 
@@ -61,6 +62,11 @@ def test_every_contender_has_a_process_and_its_threads(monkeypatch, tiny):
     results = bench.measure_steps([PRODUCTS, NUMPY], {"a": TINY, "b": TINY}, rounds=2, threads=1)
     assert started == [(PRODUCTS, 1), (NUMPY, 1)] * 2
     assert all(len(times) == 2 for size in results.values() for times in size.values())
+
+
+def test_the_first_epoch_of_the_digits_comes_soon():
+    (seconds,) = bench.measure_first_epoch(rounds=1, threads=1)["seconds"]
+    assert 0.2 < seconds < 60  # 3 on an idle machine; tests bear a busy one
 
 
 def test_a_contender_that_fails_is_named(monkeypatch):

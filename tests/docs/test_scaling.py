@@ -1,0 +1,104 @@
+"""docs/scaling.py, and the programs beside it that fill docs/speed.md."""
+
+import json
+
+import numpy as np
+import pytest
+import scaling
+import speed_bench
+import speed_ideas
+from generated import DOCS, parts
+
+from numpyvae import VAE, Adam, functional
+from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS
+
+SIZES = {"batch": 3, "hidden": 8, "latent": 2}
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """speed.md, to be filled in another folder."""
+    page = tmp_path / "speed.md"
+    page.write_text((DOCS / "speed.md").read_text())
+    for program in (scaling, speed_bench, speed_ideas):
+        monkeypatch.setattr(program, "DOCS", tmp_path)
+    return page
+
+
+def test_the_numbers_on_paper_are_those_of_a_step(monkeypatch):
+    products = []
+
+    def matmul(a, b, out=None):
+        products.append(2 * a.shape[0] * a.shape[1] * b.shape[1])
+        return product(a, b, out=out)
+
+    product = np.matmul
+    monkeypatch.setattr(functional.np, "matmul", matmul)
+    vae = VAE(scaling.PIXELS, 8, 4, 2)
+    adam = Adam(vae.parameters)
+    x, eps = np.zeros((3, scaling.PIXELS), np.float32), np.zeros((3, 2), np.float32)
+    vae.forward(x, eps)
+    vae.backward()
+    assert sum(products) == scaling.operations(**SIZES)
+    held = [x, eps, vae.parameters.flat, vae.gradients.flat, adam.gradient_sum, adam.square_sum]
+    held += [adam._scratch, *(buffer for kind in vae._buffers for buffer in kind.values())]
+    assert sum(array.size for array in held) == scaling.numbers(**SIZES)
+
+
+def test_loading_a_large_file_reads_and_holds_little_of_it(tmp_path):
+    scaling.sparse_file(tmp_path / "images.npy", 2_000_000)
+    found = scaling.data(0, str(tmp_path / "images.npy"), train=False)
+    assert found["read MiB"] < 150  # of 1500
+    assert found["loaded MiB"] < 150
+
+
+def test_a_law_breaks_where_it_is_far_from_what_is_measured(monkeypatch):
+    def measure(what, seconds, threads, **sizes):
+        if what == "constants":
+            return {"rate": 1e6, "adam": 0.0}
+        paper = scaling.operations(**sizes) / 1e6
+        memory = 4 * scaling.numbers(**sizes) / scaling.MIB
+        return {"ms": paper * (1.26 if sizes["batch"] == 4 else 1.24), "MiB": memory}
+
+    monkeypatch.setattr(scaling, "measure", measure)
+    first = scaling.growth(0, short=False).split("\n\n")[1:4]
+    rows = first[0].splitlines()[2:]
+    assert [row.split(" |")[0] for row in rows] == [f"| {n}" for n in scaling.SERIES["batch"]]
+    assert first[1] == (
+        "The law of time breaks: 1.3 at 4 times as much as on paper.\nThe law of memory holds."
+    )
+
+
+def test_all_tables_are_filled_in(page, monkeypatch):
+    monkeypatch.setattr(scaling, "growth", lambda *_: "GROWTH")
+    monkeypatch.setattr(scaling, "images", lambda *_: "IMAGES")
+    scaling.main(short=False)
+
+    done = type("Done", (), {"stdout": "2.0"})
+    monkeypatch.setattr(speed_ideas.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(speed_ideas.sys, "argv", ["speed_ideas.py"])
+    speed_ideas.main()
+
+    rounds = {name: [1.0] for name in [PRODUCTS, *PARTS]}
+    rounds |= {NUMPY: [4.0], DEFAULT: [6.0], FUSED: [3.0]}
+    commands = {"a": {"seconds": [1.0, 3.0], "peak MiB": 170.2}}
+    results = {"machine": "ours", "milliseconds per step": {"64": rounds}}
+    results |= {"start": commands, "trainings": {"b": {"seconds": [2.0], "peak MiB": None}}}
+    (page.parent / "b.json").write_text(json.dumps(results))
+    speed_bench.main(str(page.parent / "b.json"))
+
+    filled = parts(page.read_text(), "measured")
+    assert filled.keys() == parts((DOCS / "speed.md").read_text(), "measured").keys()
+    assert (filled["machine"], filled["growth"], filled["images"]) == (
+        "ours.\n",
+        "GROWTH\n",
+        "IMAGES\n",
+    )
+    assert "| batch 512, Adam on one thread | 2.00 | +0.0% (+0.0% to +0.0%) |" in filled["ideas"]
+    assert f"| **{NUMPY}** | 4.00 (4.00 to 4.00) |" in filled["steps"]
+    assert (
+        f"- Batch 64: numpyvae has 1.50 times the speed of {DEFAULT}, and 0.75 times the speed of "
+        f"{FUSED}, the fastest."
+    ) in filled["steps"]
+    assert "| `a` | 2.00 (1.00 to 3.00) | 170 MiB |" in filled["commands"]
+    assert filled["parts"].startswith("- Batch 64: forward 1.00 ms, backward 1.00 ms, Adam 1.00 ms")
