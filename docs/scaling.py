@@ -175,10 +175,8 @@ def growth(seconds: float, short: bool) -> str:
     known = {n: measure("constants", seconds, n) for n in cores}
     text = ""
     for n, found in known.items():
-        text += (
-            f"- {n} core{'s' * (n > 1)}: products at {found['rate'] / 1e6:.1f} billion operations "
-        )
-        text += f"per second, and {found['adam'] * 1e6:.2f} ns of Adam per parameter\n"
+        text += f"- {n} core{'s' * (n > 1)}: {found['rate'] / 1e6:.1f} billion operations a second"
+        text += f" in products, {found['adam'] * 1e6:.2f} ns of Adam per parameter\n"
     for name, values in SERIES.items():
         text += f"\n| {name} | million operations |"
         text += "".join(f" ms, {n} core{'s' * (n > 1)} | on paper |" for n in cores)

@@ -1,4 +1,4 @@
-"""Writes what a benchmark measured into speed.md.
+"""Writes what a benchmark measured into speed.md and README.md.
 
 python -m reference_torch bench --dataset mnist --json FILE
 python docs/speed_bench.py FILE
@@ -13,7 +13,7 @@ from typing import Any
 
 from generated import DOCS, put
 
-from reference_torch.speed.contenders import DEFAULT, NUMPY, PARTS, PRODUCTS
+from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS
 
 Rounds = Mapping[str, Sequence[float]]  # a figure per round, by what was measured
 
@@ -26,6 +26,7 @@ def main(path: str) -> None:
     if "start" in results:
         texts["commands"] = command_table(results["start"] | results["trainings"])
     put(DOCS / "speed.md", "measured", texts)
+    put(DOCS.parent / "README.md", "measured", {"speed": short_table(results)})
 
 
 def step_table(steps: Mapping[str, Rounds]) -> str:
@@ -37,6 +38,19 @@ def step_table(steps: Mapping[str, Rounds]) -> str:
             cells = " | ".join(spread(rounds[name]) for rounds in steps.values())
             text += f"| {f'**{name}**' if name == NUMPY else name} | {cells} |\n"
     return text + "\n" + "\n".join(f"- {standing(batch, r)}" for batch, r in steps.items())
+
+
+def short_table(results: Mapping[str, Any]) -> str:
+    """A row for each batch size, and whole trainings in words."""
+    names = (NUMPY, PRODUCTS, DEFAULT, FUSED)
+    text = f"| batch | {' | '.join(names)} |\n" + "|---" * (len(names) + 1) + "|\n"
+    for batch, rounds in results["milliseconds per step"].items():
+        text += f"| {batch} | {' | '.join(f'{median(rounds[n]):.1f}' for n in names)} |\n"
+    if "trainings" in results:
+        seconds = {f"`{n}`": median(f["seconds"]) for n, f in results["trainings"].items()}
+        whole = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
+        text += f"\nWhole trainings, from pressing Enter to the prompt: {whole}."
+    return text
 
 
 def standing(batch: str, rounds: Rounds) -> str:

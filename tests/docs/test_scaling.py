@@ -17,12 +17,13 @@ SIZES = {"batch": 3, "hidden": 8, "latent": 2}
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """speed.md, to be filled in another folder."""
-    page = tmp_path / "speed.md"
-    page.write_text((DOCS / "speed.md").read_text())
+    """speed.md, to be filled in another folder, with README.md above it."""
+    (tmp_path / "docs").mkdir()
+    for path in ("README.md", "docs/speed.md"):
+        (tmp_path / path).write_text((DOCS.parent / path).read_text())
     for program in (scaling, speed_bench, speed_ideas):
-        monkeypatch.setattr(program, "DOCS", tmp_path)
-    return page
+        monkeypatch.setattr(program, "DOCS", tmp_path / "docs")
+    return tmp_path / "docs/speed.md"
 
 
 def test_the_numbers_on_paper_are_those_of_a_step(monkeypatch):
@@ -101,4 +102,7 @@ def test_all_tables_are_filled_in(page, monkeypatch):
         f"{FUSED}, the fastest."
     ) in filled["steps"]
     assert "| `a` | 2.00 (1.00 to 3.00) | 170 MiB |" in filled["commands"]
+    short = parts((page.parent.parent / "README.md").read_text(), "measured")["speed"]
+    assert "| 64 | 4.0 | 1.0 | 6.0 | 3.0 |" in short
+    assert "to the prompt: `b` 2.0 s." in short
     assert filled["parts"].startswith("- Batch 64: forward 1.00 ms, backward 1.00 ms, Adam 1.00 ms")
