@@ -3,7 +3,7 @@
     python docs/speed_ideas.py
 
 Each idea is tried on the article's network, in a process of its own, for five rounds, in turns with
-the step as it is. Run it on a quiet machine: it takes about eight minutes.
+the step as it is. Run it on a quiet machine: it takes some minutes.
 """
 
 import os
@@ -19,11 +19,11 @@ from generated import DOCS, put
 from numpyvae import VAE, Adam, FlatArrays, functional, optim
 from numpyvae.functional import Array
 from numpyvae.training.loop import blas_threads
-from reference_torch.speed.bench import SECONDS
 from reference_torch.speed.contenders import Sizes
 from reference_torch.speed.step import milliseconds
 
 ROUNDS = 5
+SECONDS = 1.0  # of measuring one idea in one round
 BLOCKS = "Adam in blocks of "  # so many Ki elements, instead of optim.BLOCK
 AWAKE = "OpenBLAS's threads awake between products"
 IDEAS = (
