@@ -85,11 +85,11 @@ def _begin_process() -> None:
 
 
 def _meet(_number: int, frame: FrameType | None) -> None:
-    """Ctrl-C interrupts what goes on, but not an import: modules take it for another failure.
+    """Ctrl-C interrupts what goes on, but not an import that the command has begun.
 
-    Some even abort the process, half-made.
+    Modules take it for a failure of theirs, or even abort the process.
     """
-    while frame:
+    while frame and frame.f_code is not execute.__code__:
         if "importlib" in frame.f_code.co_filename:
             return _send_again()
         frame = frame.f_back
