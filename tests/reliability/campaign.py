@@ -53,7 +53,9 @@ class Campaign:
         with tempfile.TemporaryFile() as log:
             for self.fresh in (True, False):
                 start = time.perf_counter()
-                ended = self.begin(lambda name: os.write(log.fileno(), f"{name}\n".encode())).ended()
+                ended = self.begin(
+                    lambda name: os.write(log.fileno(), f"{name}\n".encode())
+                ).ended()
                 assert (ended.status, ended.err) == (0, ""), ended
                 self.seconds[self.fresh] = time.perf_counter() - start
                 self.whole[self.fresh] = self.files()
@@ -199,7 +201,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, given["record"].open("a+") as record:
         campaign = Campaign(Path(folder))
         calls, seconds = len(campaign.calls), campaign.seconds
-        print(f"an undisturbed run: {calls} calls, {seconds[False]:.2f} s, {seconds[True]:.2f} fresh")
+        print(
+            f"an undisturbed run: {calls} calls, {seconds[False]:.2f} s, {seconds[True]:.2f} fresh"
+        )
         record.seek(0)
         done = [line.rstrip("\n").split(" ", 2) for line in record]
         for kind in KINDS:
