@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 
@@ -27,7 +28,7 @@ import libcst as cst
 import matplotlib.figure  # noqa: F401
 import numpy as np  # noqa: F401
 import pytest
-from mutmut.mutation.file_mutation import MutationVisitor
+from mutmut.mutation.file_mutation import Mutation, MutationVisitor
 from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
@@ -44,14 +45,11 @@ class Everywhere(MutationVisitor):
         return not isinstance(node, cst.FunctionDef) and super()._skip_node_and_children(node)
 
 
-def mutants_of(path: Path) -> list[tuple[Path, str]]:
-    """Every change of the file: the file, and what it holds then."""
+def mutants_of(path: Path) -> list[tuple[Path, cst.Module, Mutation]]:
+    """Every change of the file."""
     visitor = Everywhere(mutation_operators, IgnoredCode(set(), set(), set()))
     module = cst.MetadataWrapper(cst.parse_module(path.read_text())).visit(visitor)
-    return [
-        (path, module.deep_replace(mutation.original_node, mutation.mutated_node).code)
-        for mutation in visitor.mutations
-    ]
+    return [(path, module, mutation) for mutation in visitor.mutations]
 
 
 def room_of(name: str) -> tuple[list[Path], Path]:
@@ -84,10 +82,8 @@ def judge(tests: list[Path], seconds: float) -> tuple[str, float]:
             sys.stdout.flush()
             os._exit(status)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)  # what it has begun and left
-    except ProcessLookupError:
-        pass
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if status < 0:
@@ -105,8 +101,9 @@ def try_room(name: str, sample: int, seed: int, done: list[str], record) -> None
         found, seconds = judge([tests], 600)
         assert found == "survived", found + Path("output").read_text()
         print(f"{name}: {len(mutants)} mutants; {seconds:.1f} s for the tests of one", flush=True)
-    for number, (file, code) in chosen:
+    for number, (file, module, mutation) in chosen:
         whole = file.read_text()
+        code = module.deep_replace(mutation.original_node, mutation.mutated_node).code
         first = Path(tests, f"test_{file.stem}.py")  # the nearest, as the first that fails ends it
         file.write_text(code)
         found, _ = judge([first, tests] if first.exists() else [tests], 20 + 5 * seconds)
