@@ -6,7 +6,7 @@
 Each number is one of trials; those that the record has already count. Half of the signals come
 before a call of the operating system that touches files, the others at any time. After each trial
 the run is gone on with, and must end with every file as a run leaves it that nothing disturbs, byte
-for byte, and with no file more. A trial in ten is a process as a user's, the others are forked from
+for byte, and with no file more. A trial in twenty is a process as a user's, the others are forked from
 this one, and do not draw (processes.py).
 """
 
@@ -24,6 +24,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import tqdm  # noqa: F401  # like all that is imported late, here for the forks
 from processes import Ended, Hook, Process, at
 
 from numpyvae import Config, load_checkpoint, load_dataset, train
@@ -47,7 +48,7 @@ class Campaign:
         np.savez(folder / "own.npz", images=images)
         data = load_dataset(folder / "own.npz")
         config = Config(dataset=data.name, epochs=1, hidden=(6, 5), z_dim=2)
-        train(config, data, self.run)  # so that all that is imported late is here for the forks
+        train(config, data, self.run)
         self.calls: list[str] = []
         self.seconds, self.whole = {}, {}  # of an undisturbed run: fresh, or forked
         with tempfile.TemporaryFile() as log:
@@ -65,7 +66,7 @@ class Campaign:
     def trial(self, kind: str, number: int) -> str:
         """One trial: what it was, or which promise was broken."""
         self.rng = np.random.default_rng([KINDS.index(kind), number])
-        self.fresh = bool(self.rng.integers(10) == 0)
+        self.fresh = bool(self.rng.integers(20) == 0)
         try:
             return getattr(self, kind)() + ", fresh" * self.fresh
         except Exception as error:
