@@ -6,8 +6,8 @@
 Each number is one of trials; those that the record has already count. Half of the signals come
 before a call of the operating system that touches files, the others at any time. After each trial
 the run is gone on with, and must end with every file as a run leaves it that nothing disturbs, byte
-for byte, and with no file more. A trial in twenty is a process as a user's, the others are forked from
-this one, and do not draw (processes.py).
+for byte, and with no file more. One trial in twenty is a process as a user's, the others are forked
+from this one and do not draw (processes.py).
 """
 
 import argparse
