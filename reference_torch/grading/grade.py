@@ -20,6 +20,7 @@ from torch import Tensor
 
 from numpyvae import InputError
 from numpyvae import functional as F
+from numpyvae.data.files import reading
 from numpyvae.functional import Array
 
 from ..proof.parity import Comparison, parity
@@ -260,12 +261,11 @@ def _how_wrong(name: str, case: Case) -> list[str]:
 
 
 def _load(path: Path) -> ModuleType:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"there is no {path}: copy {EXERCISES_FILE} to begin") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a Python file: {error}") from None
+    if not path.exists():
+        raise InputError(f"there is no {path}: copy {EXERCISES_FILE} to begin")
+    with reading(path) as stream:
+        text = stream.read().decode()
+    linecache.checkcache(str(path))  # another file may have been graded under this name
     module = ModuleType(path.stem)
     module.__file__ = str(path)
     try:

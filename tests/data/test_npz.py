@@ -4,6 +4,7 @@ import io
 import os
 import warnings
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numpyvae.data import npz
 from numpyvae.data.npz import read_npy, read_npz, write_npz
 from numpyvae.errors import InputError
 
@@ -101,6 +103,20 @@ def test_a_small_file_gets_no_large_memory(tmp_path, traced):
     assert read_npz(path)["images"].size == 2 << 20
     with pytest.raises(InputError, match="more data than a file of its size"):
         read_npz(path, compressed=False)
+
+
+def test_a_large_file_may_unfold_to_a_hundred_times_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(npz, "UNUSUAL", 1 << 10)  # so that 20 kB are large
+    noise = np.random.default_rng(0).integers(0, 256, 20_000, np.uint8)
+    path = tmp_path / "a.npz"
+    for times, refused in ((80, False), (125, True)):
+        np.savez_compressed(path, noise=noise, zeros=np.zeros(20_000 * times, np.uint8))
+        ratio = sum(member.file_size for member in zipfile.ZipFile(path).filelist)
+        ratio /= path.stat().st_size
+        assert 70 < ratio < 130
+        assert refused == (ratio > 100)
+        with pytest.raises(InputError, match="more data") if refused else nullcontext():
+            assert read_npz(path)["zeros"].size == 20_000 * times
 
 
 def test_the_bytes_depend_on_the_arrays_only(tmp_path):

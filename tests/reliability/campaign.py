@@ -209,7 +209,8 @@ def main() -> int:
         done = [line.rstrip("\n").split(" ", 2) for line in record]
         for kind in KINDS:
             seen = Counter(what for name, _, what in done if name == kind)
-            for number in range(seen.total(), given[kind]):
+            tried = {int(number) for name, number, _ in done if name == kind}
+            for number in sorted({*range(given[kind])} - tried):
                 what = campaign.trial(kind, number)
                 record.write(f"{kind} {number} {what}\n")
                 record.flush()

@@ -81,9 +81,9 @@ class Process:
             loop.time = SimpleNamespace(perf_counter=lambda: 0.0)  # type: ignore[attr-defined]
             if not draws:
                 Picture.savefig = write_numbers  # type: ignore[method-assign]
+            os.close(self.begins)
             if hook:
                 intercept(hook)
-            os.close(self.begins)
             status = main()
         except SystemExit as stop:
             status = stop.code  # type: ignore[assignment]

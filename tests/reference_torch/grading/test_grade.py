@@ -1,5 +1,6 @@
 """The grader: right is right, and a file that cannot be graded is one line."""
 
+import os
 import re
 from pathlib import Path
 
@@ -107,6 +108,12 @@ def test_the_line_of_an_error_is_the_innermost_of_the_file(graded, written):
     assert graded(text)["relu_backward"][1][0] == "Line 1: def helper(): return 1 / 0"
 
 
+def test_the_line_of_an_error_is_that_of_the_file_as_it_is_now(graded, written):
+    for name in ("undefined", "another"):
+        remarks = graded(written("relu_backward", f"return {name}"))["relu_backward"][1]
+        assert remarks[0] == f"Line 4: return {name}"
+
+
 def test_a_changed_signature_is_named(graded):
     state, remarks = graded("def relu_backward(grad): return grad")["relu_backward"]
     assert state == "wrong"
@@ -122,7 +129,7 @@ def test_a_changed_signature_is_named(graded):
         ("x = 1\ndef f(:\n", "Line 2 is no valid Python: invalid syntax def f"),
         ("x = 1\ny = x / 0", "Line 2: y = x / 0 ZeroDivisionError: division by zero"),
         ("import sys\nsys.exit(0)", "Line 2: sys.exit"),
-        (b"\xff", "cannot be read as a Python file"),
+        (b"\xff", "cannot read"),
         (b"x = '\0'", "cannot be run"),
     ],
 )
@@ -131,6 +138,11 @@ def test_a_file_that_cannot_be_graded_is_one_line(own_folder, assert_mistake, te
     if text is not None:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert_mistake(main, f"grade {file}", message)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(own_folder, assert_mistake):
+    os.mkfifo("mine.py")
+    assert_mistake(main, "grade mine.py", "cannot read mine.py, ")
 
 
 def test_the_help_says_that_the_file_is_run(call):
