@@ -19,6 +19,7 @@ def test_a_message_is_one_printable_line(text):
 
 def test_nothing_in_a_message_is_obeyed_and_too_much_is_cut():
     assert one_line("a\nb\x1b[2J\udcff\u202e") == r"a\nb\x1b[2J\udcff\u202e"
+    assert one_line(LONGEST * "x") == LONGEST * "x"
     long = one_line("begin" + 10**6 * "x" + "end")
     assert long.startswith("begin")
     assert long.endswith("end")

@@ -98,10 +98,13 @@ def _meet(_number: int, frame: FrameType | None) -> None:
 
 def _meet_unraised(unraised: sys.UnraisableHookArgs) -> None:
     """Ctrl-C can come while Python frees memory, where it would be lost."""
-    if issubclass(unraised.exc_type, KeyboardInterrupt):
-        _send_again()
-    else:
-        sys.__unraisablehook__(unraised)
+    if not issubclass(unraised.exc_type, KeyboardInterrupt):
+        return sys.__unraisablehook__(unraised)
+    while True:
+        try:
+            return _send_again()
+        except KeyboardInterrupt:
+            pass  # once more, and here it would be lost, too
 
 
 def _send_again() -> None:

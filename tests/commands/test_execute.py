@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -51,7 +52,18 @@ def test_ctrl_c_is_met_from_the_first_line_on(capsys):
     assert capsys.readouterr() == ("", "p: interrupted\n")
 
 
-def test_ctrl_c_that_cannot_be_raised_where_it_comes_is_raised_soon():
+@pytest.mark.parametrize("again", [0, 1, 2])
+def test_ctrl_c_that_cannot_be_raised_where_it_comes_is_raised_soon(again, monkeypatch, capsys):
+    """Though it is pressed again just then."""
+    start, presses = threading.Timer.start, iter(range(again))
+
+    def pressed_at_the_start(timer):
+        if next(presses, None) is not None:
+            raise KeyboardInterrupt
+        start(timer)
+
+    monkeypatch.setattr(threading.Timer, "start", pressed_at_the_start)
+
     class Freed:
         def __del__(self):
             raise KeyboardInterrupt
@@ -64,6 +76,7 @@ def test_ctrl_c_that_cannot_be_raised_where_it_comes_is_raised_soon():
             time.sleep(10)
     finally:
         sys.unraisablehook = hook
+    assert capsys.readouterr().err == ""
 
 
 def test_other_errors_are_bugs_and_not_hidden():

@@ -66,7 +66,7 @@ def judge(tests: list[Path], seconds: float) -> tuple[str, float]:
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
     pid = os.fork()
     if not pid:
-        os.setsid()
+        os.setpgid(0, 0)
         os.dup2(os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
         os.dup2(1, 2)
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
@@ -87,7 +87,7 @@ def judge(tests: list[Path], seconds: float) -> tuple[str, float]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if status < 0:
-        return "ended in time", time.time() - start
+        return "never-ended", time.time() - start
     return "survived" if status == 0 else "noticed", used
 
 
@@ -110,9 +110,9 @@ def try_room(name: str, sample: int, seed: int, done: list[str], record) -> None
         file.write_text(whole)
         lines = list(unified_diff(whole.splitlines(), code.splitlines(), lineterm="", n=0))
         place = lines[2].split()[1].lstrip("-").split(",")[0]
-        record.write(f"{name} {number} {found.replace(' ', '-')} {file}:{place}\n")
+        record.write(f"{name} {number} {found} {file}:{place}\n")
         record.flush()
-        seen[found.split()[0]] += 1
+        seen[found] += 1
         if found == "survived":
             print(f"{name} {number} {file}", *lines[2:], sep="\n", flush=True)
     print(f"{name}: {seen.total()} of {len(mutants)} tried, {dict(seen)}", flush=True)
