@@ -104,7 +104,7 @@ def _meet_unraised(unraised: sys.UnraisableHookArgs) -> None:
         try:
             return _send_again()
         except KeyboardInterrupt:
-            pass  # once more, and here it would be lost, too
+            pass  # pressed once more, or the machine so busy that the timer was faster
 
 
 def _send_again() -> None:
