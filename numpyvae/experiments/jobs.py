@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from math import inf
 from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -85,7 +86,7 @@ def processes(number: int, threads: int | None = None) -> MakeWorkers:
 @contextmanager
 def _processes(number: int, threads: int | None, data: Dataset) -> Iterator[Workers]:
     job = partial(train_part, data, threads or max(1, blas_threads() // number), inf, VERSIONS)
-    others = active_children()
+    others, ours = set(active_children()), set[BaseProcess]()
     # "fork" would copy a process that has threads, and a lock that one of them holds, for ever.
     executor = ProcessPoolExecutor(number, get_context("spawn"), _begin_child)
 
@@ -93,15 +94,21 @@ def _processes(number: int, threads: int | None, data: Dataset) -> Iterator[Work
         with _deaf_to_ctrl_c():  # and so is a process that begins here
             return executor.submit(job, config, folder, files)
 
+    def check() -> None:
+        """The executor itself does not notice the end of a process that it began as its last."""
+        ours.update(set(active_children()) - others)
+        if not all(child.is_alive() for child in ours):
+            raise BrokenProcessPool
+
     try:
-        yield Workers(submit, True, lambda: None)
+        yield Workers(submit, True, check)
     except BrokenProcessPool:
         raise ChildProcessError(
             "one of the processes that train has died, perhaps for lack of memory; the same "
             "command goes on from there"
         ) from None
     finally:
-        for child in set(active_children()).difference(others):
+        for child in set(active_children()) - others:
             child.terminate()
         executor.shutdown(cancel_futures=True)
 

@@ -117,9 +117,14 @@ def test_processes_share_the_cores(monkeypatch, tiny, cores, jobs, each):
     assert asked == [each, 7]
 
 
-def test_a_process_that_dies_ends_the_others_with_one_line(settings, tiny, tmp_path):
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_process_that_dies_ends_the_others_with_one_line(settings, tiny, tmp_path, which):
     endless = {name: replace(config, epochs=10**6) for name, config in settings.items()}
-    when(lambda: sum(n > 1 for n in epochs(tmp_path)) == 2, lambda: active_children()[0].kill())
+
+    def kill():
+        sorted(active_children(), key=lambda child: child.pid)[which].kill()
+
+    when(lambda: sum(n > 1 for n in epochs(tmp_path)) == 2, kill)
     with pytest.raises(ChildProcessError, match=r"has died, .*; the same command goes on from"):
         train_all(endless, [0], tiny, tmp_path, workers=processes(2, 1))
     assert not active_children()
