@@ -42,6 +42,7 @@ MISTAKES: dict[str, Any] = {
     "importance_samples": 5,
 }
 EVALUATED = 5000  # importance samples, as in the paper
+IMAGES = 1000  # the first test images, if there are so many
 CHECKED = 16  # test images for which gradients are compared
 
 
@@ -84,7 +85,7 @@ def measured(dataset: str, bound: str, samples: int, seed: int) -> dict[str, Any
         call(f"train --out {run} --resume")
     if not (run / "evaluation.json").exists():
         call(
-            f"evaluate {run} --importance-samples {EVALUATED} --n 10000 "
+            f"evaluate {run} --importance-samples {EVALUATED} --n {IMAGES} "
             f"--json {run}/evaluation.json"
         )
     found: dict[str, Any] = json.loads((run / "evaluation.json").read_text())
