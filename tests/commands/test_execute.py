@@ -111,6 +111,8 @@ def test_ctrl_c_during_an_import_is_one_line(own_folder, module):
     """NumPy takes it for its own failure in datetime, pathlib in ipaddress; Matplotlib aborts."""
     program = f"""
 import os, signal, sys
+for name in "pathlib", "urllib.parse", "ipaddress":  # an editable package has loaded them
+    sys.modules.pop(name, None)
 from numpyvae.commands.main import main
 
 class Press:
@@ -125,7 +127,7 @@ sys.exit(main())
 """
     line = "train --dataset own.npz --hidden 6 5 --z-dim 2 --epochs 100000 --out run"
     command = [sys.executable, "-c", program, *line.split()]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 130, done.stderr
     assert re.fullmatch(r"numpyvae.*: interrupted.*\n", done.stderr)
 
