@@ -1,7 +1,7 @@
 """Trains and measures what importance.md shows, and writes its tables.
 
     python docs/importance.py digits      the embedded digits: about a quarter of an hour
-    python docs/importance.py mnist       MNIST: about an hour, and three of evaluation, on one core
+    python docs/importance.py mnist       MNIST: about an hour on one core, and evaluation
     python docs/importance.py mistakes    what the mistakes do: some minutes
 
 Every row is a command of ``numpyvae``, printed as it is called. Runs and evaluations are kept in
