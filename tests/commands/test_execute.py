@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -70,12 +71,15 @@ def test_ctrl_c_that_cannot_be_raised_where_it_comes_is_raised_soon(again, monke
 
     freed = Freed()
     hook, sys.unraisablehook = sys.unraisablehook, _meet_unraised
+    # A shell may have begun pytest in the background, where Ctrl-C is ignored.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):  # noqa: PT012
             del freed
             time.sleep(10)
     finally:
         sys.unraisablehook = hook
+        signal.signal(signal.SIGINT, handler)
     assert capsys.readouterr().err == ""
 
 
