@@ -16,9 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 from unittest.mock import patch
 
@@ -32,6 +30,7 @@ from numpyvae.model import parameter_shapes
 from numpyvae.training.loop import blas_threads
 from numpyvae.training.steps import NumpyStepper, visits
 from reference_torch.speed.contenders import Sizes
+from reference_torch.speed.step import milliseconds
 
 ARTICLE = {"batch": 64, "hidden": 512, "latent": 50}  # hidden: of the first layer; the second half
 SERIES = {
@@ -45,22 +44,11 @@ PIXELS = 784
 CORES = os.cpu_count() or 1
 PRODUCTS_BATCH = 256  # images, for the rate of products
 NEAR = 1.25  # a law holds while what is measured is at most so many times what it says
+LEAST = 5  # steps before measuring, and steps measured: some take a third of a second
 MIB = 2**20
 
 
 # In a process of its own
-
-
-def milliseconds(call: Callable[[], object], seconds: float, least: int = 5) -> float:
-    """The median time of a call, after a warm-up."""
-    times: list[float] = []
-    for _ in range(least):
-        call()
-    while len(times) < least or sum(times) < seconds:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1e3 * median(times)
 
 
 def held() -> float:
@@ -83,11 +71,11 @@ def in_memory(mapped: Array) -> float:
 
 def constants(seconds: float) -> dict[str, float]:
     """The rate of the products of a step, and Adam's time, with this process's threads."""
-    products = milliseconds(Sizes(PRODUCTS_BATCH).products(), seconds)
+    products = milliseconds(Sizes(PRODUCTS_BATCH).products(), seconds, LEAST)
     vae = VAE()
     adam = Adam(vae.parameters, weight_decay=0.01)
     with adam.threads(blas_threads()):
-        update = milliseconds(lambda: adam.step(vae.gradients), seconds)
+        update = milliseconds(lambda: adam.step(vae.gradients), seconds, LEAST)
     return {
         "rate": operations(**{**ARTICLE, "batch": PRODUCTS_BATCH}) / products,  # per ms
         "adam": update / vae.parameters.flat.size,  # ms per parameter
@@ -102,7 +90,7 @@ def step(seconds: float, batch: int, hidden: int, latent: int) -> dict[str, floa
     vae = VAE(PIXELS, hidden, hidden // 2, latent)
     stepper = NumpyStepper(vae, Adam(vae.parameters, weight_decay=0.01))
     with stepper.adam.threads(blas_threads()):
-        ms = milliseconds(lambda: stepper.train(x, eps, 1.0), seconds)
+        ms = milliseconds(lambda: stepper.train(x, eps, 1.0), seconds, LEAST)
     return {"ms": ms, "MiB": held() - before}
 
 
@@ -124,7 +112,7 @@ def data(seconds: float, path: str, train: bool) -> dict[str, float]:
     stepper.train(*next(batches), 1.0)
     first = time.perf_counter() - start
     with stepper.adam.threads(blas_threads()):
-        ms = milliseconds(lambda: stepper.train(*next(batches), 1.0), seconds)
+        ms = milliseconds(lambda: stepper.train(*next(batches), 1.0), seconds, LEAST)
     return {**figures, "first": first, "ms": ms, "epoch MiB": held() - model}
 
 

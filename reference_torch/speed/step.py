@@ -32,12 +32,12 @@ def measure(name: str, sizes: Sizes, seconds: float) -> dict[str, float]:
         return {part: milliseconds(step, seconds) for part, step in steps.items()}
 
 
-def milliseconds(step: Step, seconds: float) -> float:
-    """The median time of one call, after a warm-up."""
+def milliseconds(step: Step, seconds: float, least: int = LEAST) -> float:
+    """The median time of one call, of ``least`` calls or more, after as many as a warm-up."""
     times: list[float] = []
-    for _ in range(LEAST):
+    for _ in range(least):
         step()
-    while len(times) < LEAST or sum(times) < seconds:
+    while len(times) < least or sum(times) < seconds:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
