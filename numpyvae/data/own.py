@@ -119,8 +119,9 @@ def _read_picture(path: Path, size: tuple[int, int]) -> Array:
         if picture.mode[0] in "IF":
             raise ValueError("it has more than 8 bits per pixel: save it with 8")
         picture.draft("L", (width, height))  # lets a JPEG be decoded smaller
-        upright = ImageOps.exif_transpose(picture)
-        if upright.has_transparency_data:
-            white = Image.new("RGBA", upright.size, "white")
-            upright = Image.alpha_composite(white, upright.convert("RGBA"))
-        return np.asarray(ImageOps.fit(upright.convert("L"), (width, height)))
+        ImageOps.exif_transpose(picture, in_place=True)
+        grey = picture.convert("L")
+        if picture.has_transparency_data:
+            alpha = picture.convert("RGBA").getchannel("A")
+            grey = Image.composite(grey, Image.new("L", grey.size, "white"), alpha)
+        return np.asarray(ImageOps.fit(grey, (width, height)))

@@ -1,5 +1,8 @@
 """A user's own images: files, and folders of pictures."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -121,6 +124,29 @@ def test_colour_becomes_grey_and_transparency_white(tmp_path):
     draw(tmp_path / "b.png", colour)
     image = load_dataset(tmp_path).train_images[0]
     assert image.tolist() == [150, 150, 255, 255]  # 0.587 of green
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of memory")
+def test_a_transparent_picture_takes_little_memory(tmp_path):
+    for folder, side in (("small", 8), ("large", 2000)):
+        (tmp_path / folder).mkdir()
+        for name in ("a.png", "b.png"):
+            Image.new("RGBA", (side, side)).save(tmp_path / folder / name)
+    code = """
+import re
+from pathlib import Path
+from numpyvae import load_dataset
+def held():
+    return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+load_dataset("small")
+before = held()
+load_dataset("large", image_size=(8, 8))
+print(held() - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) * 1024 < 12 * 2000 * 2000
 
 
 def test_what_is_no_picture_is_named(refused, tmp_path, monkeypatch):
