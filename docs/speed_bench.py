@@ -20,18 +20,20 @@ Rounds = Mapping[str, Sequence[float]]  # a figure per round, by what was measur
 
 def main(path: str) -> None:
     results = json.loads(Path(path).read_text())
-    steps = results["milliseconds per step"]
-    texts = {"machine": f"{results['machine']}.", "steps": step_table(steps)}
+    by_threads = results["milliseconds per step"]
+    steps = next(iter(by_threads.values()))
+    tables = (step_table(threads, steps) for threads, steps in by_threads.items())
+    texts = {"machine": f"{results['machine']}.", "steps": "\n\n".join(tables)}
     texts["parts"] = "\n".join(f"- {parts(batch, rounds)}" for batch, rounds in steps.items())
     if "start" in results:
         texts["commands"] = command_table(results["start"] | results["trainings"])
     put(DOCS / "speed.md", "measured", texts)
-    put(DOCS.parent / "README.md", "measured", {"speed": short_table(results)})
+    put(DOCS.parent / "README.md", "measured", {"speed": short_table(steps, results)})
 
 
-def step_table(steps: Mapping[str, Rounds]) -> str:
+def step_table(threads: str, steps: Mapping[str, Rounds]) -> str:
     """Milliseconds per step of every contender, and how numpyvae stands in words."""
-    text = "| | " + " | ".join(f"batch {batch}" for batch in steps) + " |\n"
+    text = f"| {threads} | " + " | ".join(f"batch {batch}" for batch in steps) + " |\n"
     text += "|---" * (len(steps) + 1) + "|\n"
     for name in next(iter(steps.values())):
         if name not in PARTS:
@@ -40,11 +42,11 @@ def step_table(steps: Mapping[str, Rounds]) -> str:
     return text + "\n" + "\n".join(f"- {standing(batch, r)}" for batch, r in steps.items())
 
 
-def short_table(results: Mapping[str, Any]) -> str:
+def short_table(steps: Mapping[str, Rounds], results: Mapping[str, Any]) -> str:
     """A row for each batch size, and whole trainings in words."""
     names = (NUMPY, PRODUCTS, DEFAULT, FUSED)
     text = f"| batch | {' | '.join(names)} |\n" + "|---" * (len(names) + 1) + "|\n"
-    for batch, rounds in results["milliseconds per step"].items():
+    for batch, rounds in steps.items():
         text += f"| {batch} | {' | '.join(f'{median(rounds[n]):.1f}' for n in names)} |\n"
     if "trainings" in results:
         seconds = {f"`{n}`": median(f["seconds"]) for n, f in results["trainings"].items()}
@@ -73,10 +75,11 @@ def parts(batch: str, rounds: Rounds) -> str:
 
 
 def command_table(commands: Mapping[str, Mapping[str, Any]]) -> str:
-    text = "| command | seconds | peak memory |\n|---|---|---|\n"
+    text = "| | seconds | an epoch | peak memory |\n|---|---|---|---|\n"
     for name, found in commands.items():
         peak = "" if found["peak MiB"] is None else f"{found['peak MiB']:.0f} MiB"
-        text += f"| `{name}` | {spread(found['seconds'])} | {peak} |\n"
+        epoch = spread(found["epochs"]) if found["epochs"] else ""
+        text += f"| {name} | {spread(found['seconds'])} | {epoch} | {peak} |\n"
     return text
 
 

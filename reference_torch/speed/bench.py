@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_info
 from numpyvae import InputError, load_dataset
 from numpyvae.commands.arguments import add_data_arguments, add_json_argument, png
 from numpyvae.data.files import make_folder, write_text
+from numpyvae.training.checkpoint import load_checkpoint
 from numpyvae.training.loop import blas_threads
 
 from .contenders import FUSED, NUMPY, contenders
@@ -70,9 +71,12 @@ def growing_sizes() -> dict[str, dict[str, dict[str, Any]]]:
 def measure_commands(
     commands: Mapping[str, Sequence[str]], rounds: int, threads: int
 ) -> dict[str, dict[str, Any]]:
-    """Seconds from start to end of whole commands, one number per round, and peak memory, MiB."""
+    """Seconds from start to end of whole commands, one number per round, and peak memory, MiB.
+
+    Of trainings also the seconds of each epoch, with its validation.
+    """
     results: dict[str, dict[str, Any]] = {
-        name: {"seconds": [], "peak MiB": None} for name in commands
+        name: {"seconds": [], "epochs": [], "peak MiB": None} for name in commands
     }
     for _ in range(rounds):
         for name, command in commands.items():
@@ -80,6 +84,9 @@ def measure_commands(
                 start = time.perf_counter()
                 done = _run([sys.executable, *(a.format(folder) for a in command)], threads)
                 results[name]["seconds"].append(time.perf_counter() - start)
+                if (run := Path(folder, "run")).exists():
+                    epochs = [row["seconds"] for row in load_checkpoint(run).history]
+                    results[name]["epochs"] += epochs
             if PEAK in done.stderr:
                 results[name]["peak MiB"] = float(done.stderr.rpartition(PEAK)[2])
     return results
@@ -99,7 +106,7 @@ def measure_first_epoch(rounds: int, threads: int) -> dict[str, Any]:
                 next(line for line in process.stdout if line.strip().startswith("1/"))
                 times.append(time.perf_counter() - start)
                 process.kill()
-    return {"seconds": times, "peak MiB": None}
+    return {"seconds": times, "epochs": [], "peak MiB": None}
 
 
 def _environment(threads: int) -> dict[str, str]:
@@ -145,7 +152,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     add("--epochs", type=int, default=3, metavar="N", help="of the trainings (default 3)")
     add("--rounds", type=int, default=5, metavar="N", help="turns of each contender (default 5)")
-    add("--threads", type=int, metavar="N", help="of each contender (default: all cores)")
+    add("--threads", type=int, metavar="N", help="of each contender (default: all cores, then 1)")
     add("--no-compile", action="store_true", help="leave torch.compile out, which needs minutes")
     add("--no-commands", action="store_true", help="leave out whole commands")
     add("--no-growth", action="store_true", help="leave out how a step's time grows with the sizes")
@@ -175,16 +182,19 @@ def run(
     load_dataset(dataset, data_dir)  # complains before minutes of measuring, not after
     for path in filter(None, (json, plot)):
         make_folder(path.parent)
-    threads = threads or blas_threads()
-    results: dict[str, Any] = {"machine": machine(threads)}
+    counts = [threads] if threads else sorted({blas_threads(), 1}, reverse=True)
+    threads = counts[0]
+    results: dict[str, Any] = {"machine": machine(), "milliseconds per step": {}}
     print(results["machine"], end="\n\n", flush=True)
-    steps = measure_steps(contenders(not no_compile), BATCHES, rounds, threads)
-    results["milliseconds per step"] = steps
-    print(step_table(steps), flush=True)
+    names = contenders(not no_compile)
+    for count in counts:
+        steps = measure_steps(names, BATCHES, rounds, count)
+        results["milliseconds per step"][threads_in_words(count)] = steps
+        print(step_table(steps, threads_in_words(count)), flush=True)
     if not no_commands:
         measure_commands(starting(), 1, threads)  # now all is compiled, and in memory
         results["start"] = measure_commands(starting(), rounds, threads)
-        results["start"]["first epoch of the digits"] = measure_first_epoch(rounds, threads)
+        results["start"]["first epoch's line, on the digits"] = measure_first_epoch(rounds, threads)
         print(command_table("start-up", results["start"]), flush=True)
         commands = trainings(dataset, data_dir, epochs)
         results["trainings"] = measure_commands(commands, max(1, rounds // 2), threads)
@@ -204,13 +214,17 @@ def run(
         growth(results["growth"], plot)
 
 
-def machine(threads: int) -> str:
+def threads_in_words(n: int) -> str:
+    return f"{n} thread{'s' * (n > 1)}"
+
+
+def machine() -> str:
     """What the figures are measured on."""
     known = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
     # such as Apple's Accelerate is not known
     name = "{internal_api} {version}".format(**known[0]) if known else "a BLAS unknown here"
     gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (
-        f"NumPy {np.__version__} ({name}), PyTorch {torch.__version__}, {threads} threads each, "
+        f"NumPy {np.__version__} ({name}), PyTorch {torch.__version__}, "
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}{gpu}"
     )

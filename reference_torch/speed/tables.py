@@ -10,11 +10,11 @@ from .contenders import FUSED, NUMPY, PARTS, PRODUCTS
 Rounds = Mapping[str, Sequence[float]]  # a figure per round, by what was measured
 
 
-def step_table(by_batch: Mapping[str, Rounds]) -> str:
+def step_table(by_batch: Mapping[str, Rounds], threads: str) -> str:
     """Per batch size: each contender, against NumPy; and where NumPy's time goes."""
     text = ""
     for batch, rounds in by_batch.items():
-        text += f"{'batch ' + batch:<32}{'ms per step':>12}{'lowest':>9}{'highest':>9}"
+        text += f"{f'batch {batch}, {threads}':<32}{'ms per step':>12}{'lowest':>9}{'highest':>9}"
         text += f"{'times NumPy':>13}\n"
         for name, times in rounds.items():
             if name not in PARTS:
@@ -29,11 +29,12 @@ def step_table(by_batch: Mapping[str, Rounds]) -> str:
 
 
 def command_table(title: str, rounds: Mapping[str, Mapping[str, Any]]) -> str:
-    """Whole processes: seconds from start to end, and the most memory that they held."""
-    text = f"{title:<44}{'seconds':>9}{'lowest':>9}{'highest':>9}{'peak MiB':>10}\n"
+    """Whole processes: seconds from start to end, an epoch's, and the most memory held."""
+    text = f"{title:<40}{'seconds':>9}{'lowest':>9}{'highest':>9}{'an epoch':>10}{'peak MiB':>10}\n"
     for name, figures in rounds.items():
-        times, peak = figures["seconds"], figures["peak MiB"]
-        text += f"  {name:<42}{median(times):9.2f}{min(times):9.2f}{max(times):9.2f}"
+        times, epochs, peak = figures["seconds"], figures["epochs"], figures["peak MiB"]
+        text += f"  {name:<38}{median(times):9.2f}{min(times):9.2f}{max(times):9.2f}"
+        text += f"{format(median(epochs), '.2f') if epochs else '-':>10}"
         text += f"{'-' if peak is None else format(peak, '.0f'):>10}\n"
     return text
 

@@ -21,6 +21,14 @@ def test_an_array_in_a_file(tmp_path):
     assert (dataset.image_shape, dataset.train_labels) == ((4, 6), None)
 
 
+def test_where_a_relative_path_was_found_is_remembered(tmp_path, monkeypatch):
+    np.save(tmp_path / "own.npy", IMAGES)
+    monkeypatch.chdir(tmp_path.parent)
+    dataset = load_dataset("own.npy", tmp_path.name)
+    assert (dataset.name, dataset.data_dir) == ("own.npy", str(tmp_path))
+    assert load_dataset(tmp_path / "own.npy").data_dir is None
+
+
 @pytest.mark.parametrize("layout", own.LAYOUTS)
 def test_arrays_in_a_file_with_our_names_or_those_of_keras(tmp_path, layout):
     arrays = [IMAGES, np.arange(20) % 3, IMAGES[:5, :, ::-1], np.arange(5)]

@@ -28,6 +28,7 @@ def test_a_run_folder_holds_everything(assert_same_run, tiny, tiny_config, tmp_p
         rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
     assert rows == run.history
     assert tuple(rows[0]) == COLUMNS
+    assert b"\r" not in (tmp_path / "history.csv").read_bytes()
     assert_same_run(load_checkpoint(tmp_path), run)
 
 

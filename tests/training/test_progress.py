@@ -32,6 +32,13 @@ def test_lines_fit_the_terminal(shown, columns, numbers):
     assert lines[-1].split()[0] == "3/3"
 
 
+def test_the_columns_have_titles(shown):
+    groups, titles = (line.split() for line in shown(80)[2:4])
+    assert groups == ["train", "validation", "mean", "of"]
+    losses = ["loss", "recon.", "KL"]
+    assert titles == ["epoch", *losses, *losses, "means", "log-vars", "s"]
+
+
 def test_the_start_says_what_is_trained(shown, tmp_path):
     lines = shown(80, out=tmp_path / "run")
     assert lines[:3] == [

@@ -1,6 +1,7 @@
 """``python -m reference_torch bench``."""
 
 import json
+import re
 from statistics import median
 
 import pytest
@@ -10,6 +11,7 @@ from reference_torch.speed import bench
 from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS
 
 TINY = {"batch": 2, "hidden": [4, 3], "z_dim": 2}
+FIRST_EPOCH = {"seconds": [2.0], "epochs": [], "peak MiB": 1}
 
 
 @pytest.fixture
@@ -18,26 +20,31 @@ def tiny(monkeypatch):
     monkeypatch.setattr(bench, "growing_sizes", lambda: {"batch size": {"2": TINY, "4": TINY}})
     monkeypatch.setattr(bench, "contenders", lambda _: [PRODUCTS, NUMPY, DEFAULT])
     monkeypatch.setattr(bench, "SECONDS", 0)
-    monkeypatch.setattr(bench, "measure_first_epoch", lambda *_: {"seconds": [2.0], "peak MiB": 1})
+    monkeypatch.setattr(bench, "measure_first_epoch", lambda *_: FIRST_EPOCH)
     monkeypatch.setattr(bench, "starting", lambda: {"import numpy": ["-c", "import numpy"]})
 
 
 def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
-    line = "bench --rounds 1 --epochs 1 --dataset own.npz --json b.json --no-growth --threads 1"
+    line = "bench --rounds 1 --epochs 2 --dataset own.npz --json b.json --no-growth --threads 1"
     status, out, _ = call(main, line)
     assert status == 0
     results = json.loads((own_folder / "b.json").read_text())
-    times = results["milliseconds per step"]["2"]
+    times = results["milliseconds per step"]["1 thread"]["2"]
     assert times.keys() == {PRODUCTS, NUMPY, DEFAULT, *PARTS}
     assert f"{median(times[DEFAULT]) / median(times[NUMPY]):13.2f}" in out
-    assert "1 threads each" in out
+    assert "batch 2, 1 thread " in out
     trainings = results["trainings"]
     assert all(figures["seconds"][0] > 0 for figures in (results["start"] | trainings).values())
     numpy, torch = trainings["numpyvae train"], trainings["reference_torch train --device cpu"]
     assert torch["peak MiB"] > numpy["peak MiB"] > 10
+    assert all(0 < sum(t["epochs"]) < t["seconds"][0] for t in trainings.values())
+    assert f"{median(numpy['epochs']):10.2f}{numpy['peak MiB']:10.0f}\n" in out
 
 
-def test_bench_draws_how_a_step_grows(call, own_folder, tiny, monkeypatch):
+def test_bench_takes_all_threads_then_one_and_draws_how_a_step_grows(
+    call, own_folder, tiny, monkeypatch
+):
+    monkeypatch.setattr(bench, "blas_threads", lambda: 3)
     monkeypatch.setattr(
         bench,
         "measure_steps",
@@ -47,6 +54,7 @@ def test_bench_draws_how_a_step_grows(call, own_folder, tiny, monkeypatch):
     )
     status, out, _ = call(main, "bench --no-commands --dataset own.npz --plot g.png")
     assert (status, "batch size" in out) == (0, True)
+    assert re.findall(r"batch 2, (.+?)  ", out) == ["3 threads", "1 thread"]
     assert (own_folder / "g.png").exists()
 
 
