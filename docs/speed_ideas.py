@@ -9,6 +9,8 @@ the step as it is. Run it on a quiet machine: it takes some minutes.
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from statistics import median
 from unittest.mock import patch
@@ -25,12 +27,19 @@ from reference_torch.speed.step import milliseconds
 ROUNDS = 5
 SECONDS = 1.0  # of measuring one idea in one round
 BLOCKS = "Adam in blocks of "  # so many Ki elements, instead of optim.BLOCK
+ROWS, ROWS_ON_THREADS = "ReLU, sigmoid, losses in blocks of 64 Ki", "the same on all threads"
 AWAKE = "OpenBLAS's threads awake between products"
+ELEMENTWISE = (
+    *("relu", "relu_backward", "sigmoid", "sigmoid_backward"),
+    *("squared_error", "squared_error_backward"),
+)
 IDEAS = (
     "as it is",
     "sigmoid by tanh",
     "both heads as one product",
     "Adam layer by layer",
+    ROWS,
+    ROWS_ON_THREADS,
     "Adam on one thread",
     AWAKE,
     *(f"{BLOCKS}{size} Ki" for size in (32, 128, 1024)),
@@ -44,6 +53,25 @@ def tanh_sigmoid(a: Array, out: Array | None = None) -> Array:
     y += 1
     y *= 0.5
     return y
+
+
+def in_blocks(
+    function: Callable[..., Array], share: Callable[..., Iterable[Array]]
+) -> Callable[..., Array]:
+    """``function``, done to blocks of rows, which stay in the cache from one pass to the next."""
+
+    def blockwise(*arrays: Array, **memory: Array) -> Array:
+        rows = 64 * 1024 * len(arrays[0]) // arrays[0].size
+        blocks = [slice(start, start + rows) for start in range(0, len(arrays[0]), rows)]
+
+        def work(block: slice) -> Array:
+            room = {name: array[block] for name, array in memory.items()}
+            return function(*(array[block] for array in arrays), **room)
+
+        results = list(share(work, blocks))
+        return memory["out"] if "out" in memory else np.concatenate(results)
+
+    return blockwise
 
 
 class OneHeadVAE(VAE):
@@ -120,6 +148,11 @@ def measured(idea: str, batch: int) -> float:
     with ExitStack() as stack:
         if idea == "sigmoid by tanh":
             stack.enter_context(patch.object(functional, "sigmoid", tanh_sigmoid))
+        if idea in (ROWS, ROWS_ON_THREADS):
+            pool = stack.enter_context(ThreadPoolExecutor(threads))
+            for name in ELEMENTWISE:
+                function = in_blocks(getattr(functional, name), map if idea == ROWS else pool.map)
+                stack.enter_context(patch.object(functional, name, function))
         if idea.startswith(BLOCKS):
             block = int(idea.removeprefix(BLOCKS).removesuffix(" Ki"))
             stack.enter_context(patch.object(optim, "BLOCK", block * 1024))
