@@ -24,11 +24,10 @@ def side_by_side(ours: Sequence[float], theirs: Sequence[float], title: str, pat
     losses.yaxis.set_major_formatter("{x:g}")
     losses.yaxis.set_minor_formatter("{x:g}")
     difference = np.abs(np.subtract(ours, theirs))
-    lowest = difference[difference > 0].min(initial=1.0)  # where equal, draw at the bottom
-    differences.plot(
-        steps, np.maximum(difference, lowest), color=GREEN, linewidth=0.8, label="difference"
-    )
-    differences.set_yscale("log")
+    unit = np.spacing(np.min(ours))  # losses that are not equal differ by as much or more
+    differences.plot(steps, difference, color=GREEN, linewidth=0.8, label="difference")
+    differences.set_yscale("symlog", linthresh=unit)  # has a place for 0
+    differences.set_ylim(difference.min() / 2 - unit / 4, 2 * max(unit, difference.max()))
     finish(losses, f"Loss side by side: {title}", "", "per image")
     finish(differences, "|NumPy - PyTorch|", "training step", "per image")
     save(figure, path)

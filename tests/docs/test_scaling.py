@@ -82,9 +82,11 @@ def test_all_tables_are_filled_in(page, monkeypatch):
 
     rounds = {name: [1.0] for name in [PRODUCTS, *PARTS]}
     rounds |= {NUMPY: [4.0], DEFAULT: [6.0], FUSED: [3.0]}
-    commands = {"a": {"seconds": [1.0, 3.0], "peak MiB": 170.2}}
-    results = {"machine": "ours", "milliseconds per step": {"64": rounds}}
-    results |= {"start": commands, "trainings": {"b": {"seconds": [2.0], "peak MiB": None}}}
+    by_threads = {"2 threads": {"64": rounds}, "1 thread": {"64": rounds | {NUMPY: [7.0]}}}
+    start = {"a": {"seconds": [1.0, 3.0], "epochs": [], "peak MiB": None}}
+    trainings = {"b": {"seconds": [2.0], "epochs": [0.3, 0.5], "peak MiB": 170.2}}
+    results = {"machine": "ours", "milliseconds per step": by_threads}
+    results |= {"start": start, "trainings": trainings}
     (page.parent / "b.json").write_text(json.dumps(results))
     speed_bench.main(str(page.parent / "b.json"))
 
@@ -96,12 +98,16 @@ def test_all_tables_are_filled_in(page, monkeypatch):
         "IMAGES\n",
     )
     assert "| batch 512, Adam on one thread | 2.00 | +0.0% (+0.0% to +0.0%) |" in filled["ideas"]
-    assert f"| **{NUMPY}** | 4.00 (4.00 to 4.00) |" in filled["steps"]
+    both, one = filled["steps"].split("| 1 thread | batch 64 |")
+    assert both.startswith("| 2 threads | batch 64 |")
+    assert f"| **{NUMPY}** | 4.00 (4.00 to 4.00) |" in both
+    assert f"| **{NUMPY}** | 7.00 (7.00 to 7.00) |" in one
     assert (
         f"- Batch 64: numpyvae has 1.50 times the speed of {DEFAULT}, and 0.75 times the speed of "
         f"{FUSED}, the fastest."
-    ) in filled["steps"]
-    assert "| `a` | 2.00 (1.00 to 3.00) | 170 MiB |" in filled["commands"]
+    ) in both
+    assert "| a | 2.00 (1.00 to 3.00) |  |  |" in filled["commands"]
+    assert "| b | 2.00 (2.00 to 2.00) | 0.40 (0.30 to 0.50) | 170 MiB |" in filled["commands"]
     short = parts((page.parent.parent / "README.md").read_text(), "measured")["speed"]
     assert "| 64 | 4.0 | 1.0 | 6.0 | 3.0 |" in short
     assert "to the prompt: `b` 2.0 s." in short
