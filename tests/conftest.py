@@ -71,6 +71,14 @@ def own_folder(own_images, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def unrendered(monkeypatch) -> None:
+    """Files of figures hold the numbers that these show: drawing takes most of a short training."""
+    from processes import write_numbers
+
+    monkeypatch.setattr("numpyvae.figures.style.Picture.savefig", write_numbers)
+
+
 # Commands
 
 

@@ -17,6 +17,8 @@ import threadpoolctl
 from numpyvae import Config, load_checkpoint
 from numpyvae.commands import train as command
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_train_prints_a_line_per_epoch_and_leaves_a_run(own_folder, train):
     status, out, err = train("--epochs 3")

@@ -15,6 +15,8 @@ from numpyvae.figures.images import read_image_grid
 from numpyvae.training.folder import new_folder, sample_latents
 from numpyvae.training.run import COLUMNS
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 PICTURES = ["evolution.gif", "evolution.png", "loss.png", "reconstructions.png"]
 
 

@@ -14,6 +14,8 @@ from numpyvae.training.folder import sample_latents
 from numpyvae.training.loop import learning_rate
 from numpyvae.training.steps import NumpyStepper, StepwiseTrainer, visits
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_training_is_deterministic_and_learns(assert_same_run, tiny, tiny_config):
     a, b = (train(replace(tiny_config, epochs=20, lr=1e-2), tiny) for _ in range(2))

@@ -11,6 +11,8 @@ from numpyvae import train
 from numpyvae.training import progress
 from numpyvae.training.progress import Bars, Progress
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture
 def shown(monkeypatch, capsys, tiny, tiny_config):

@@ -25,7 +25,7 @@ def tiny(monkeypatch):
 
 
 def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
-    line = "bench --rounds 1 --epochs 2 --dataset own.npz --json b.json --no-growth --threads 1"
+    line = "bench --rounds 1 --epochs 1 --dataset own.npz --json b.json --no-growth --threads 1"
     status, out, _ = call(main, line)
     assert status == 0
     results = json.loads((own_folder / "b.json").read_text())

@@ -32,6 +32,10 @@ IMPORTANCE = {"reconstruction": "bce", "binarize": True, "importance_samples": 5
 SMALL = shlex.split("--device cpu --dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 7")
 MANY = 10_000  # epochs, so that there is time to end a run
 STREAMS = ("out", "err")
+IMPORTED = [  # by a training, but for what these import
+    *("torch._dynamo", "reference_torch.__main__", "reference_torch.twin.training"),
+    *("numpyvae.training.folder", "numpyvae.figures.curves", "numpyvae.figures.images"),
+]
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
@@ -156,7 +160,7 @@ def start(own_folder):
     They are forked from one that has imported everything, which takes seconds.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(["reference_torch.__main__", "numpyvae.figures.curves"])
+    context.set_forkserver_preload(IMPORTED)
     started = []
 
     def start(*arguments_of):

@@ -5,6 +5,8 @@ import torch
 
 from reference_torch.__main__ import main
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_train_takes_the_flags_of_numpyvae_train(call, own_folder):
     line = "train --device cpu --dataset own.npz --epochs 2 --hidden 6 5 --z-dim 2 --out run"

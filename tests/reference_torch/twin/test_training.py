@@ -11,6 +11,8 @@ from numpyvae.errors import LossNotFiniteError
 from numpyvae.training.run import COLUMNS
 from reference_torch.twin.training import CpuTrainer, DeviceTrainer, trainer_on
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 BINARY = {"reconstruction": "bce", "binarize": True}
 IMPORTANCE = {**BINARY, "importance_samples": 5}
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
