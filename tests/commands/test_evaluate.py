@@ -8,6 +8,7 @@ from numpyvae import (
     load_checkpoint,
     load_dataset,
 )
+from numpyvae.commands import evaluate as command
 from numpyvae.evaluation.evaluate import as_json, evaluate, table
 
 
@@ -25,3 +26,11 @@ def test_it_takes_other_images(numpyvae, train):
     np.save("other.npy", np.random.default_rng(0).random((40, 6, 5), np.float32))
     _, out, _ = numpyvae("evaluate run --dataset other.npy --importance-samples 1")
     assert out.startswith("4 test images of other.npy\n")
+
+
+def test_threads_are_limited(numpyvae, train, monkeypatch):
+    train("--epochs 1 --out run")
+    limits, limited = [], command.limited
+    monkeypatch.setattr(command, "limited", lambda n: limits.append(n) or limited(n))
+    numpyvae("evaluate run --importance-samples 1 --threads 1")
+    assert limits == [1]

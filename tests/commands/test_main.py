@@ -55,7 +55,7 @@ def test_the_version_is_said(numpyvae):
         ("train --epoch 5", "--epoch (did you mean --epochs?)"),
         ("train more", "unknown argument more; see numpyvae train --help"),
         ("train --threads 0", "--threads must be at least 1"),
-        ("train --image-size 0 5", "--image-size must be at least 1 1"),
+        ("train --image-size 0 5", "--image-size must be at least 1 1, got 0 5"),
         ("train --image-size 5 5", "only a folder of pictures is scaled"),
         ("train --out own.npz", "cannot make the folder"),
         ("train --out own.npz/run", "cannot make the folder"),

@@ -21,6 +21,7 @@ from numpyvae.experiments.measurement import (
     references,
     sharpness,
 )
+from numpyvae.training.chance import Stream
 from numpyvae.training.run import Run
 
 
@@ -166,6 +167,16 @@ def test_a_collapsed_model_has_no_codes_to_measure(run, tiny):
     assert of_codes(run, tiny, run.vae.encode(as_floats(tiny.test_images)), pixels).keys() == {
         "path_precision"
     }
+
+
+def test_paths_are_measured_half_way(autoencoder, tiny):
+    autoencoder.vae = Echo()
+    seen = []
+    codes = autoencoder.vae.encode(as_floats(tiny.test_images))
+    of_codes(autoencoder, tiny, codes, lambda images: seen.append(images) or images)
+    rng = Stream.MEASURED_CODES.generator(autoencoder.config.seed)
+    first, second = np.split(as_floats(rng.permutation(tiny.test_images)), 2)
+    np.testing.assert_allclose(seen[1], (first + second) / 2, rtol=1e-6)
 
 
 def test_a_training_is_measured_by_its_history_and_grids(tiny, tiny_config, tmp_path):

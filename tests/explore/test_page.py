@@ -16,6 +16,7 @@ from numpyvae.explore.page import (
     DRAWING,
     MATHEMATICS,
     SECTIONS,
+    bytes_of,
     code_of,
     fill,
     page,
@@ -25,6 +26,12 @@ from numpyvae.explore.page import (
 
 DOCS = Path(__file__).parents[2] / "docs"
 UP_TO_DATE = "run: python docs/make_explore.py"
+
+
+def test_images_of_any_kind_become_256_levels():
+    levels = np.arange(256, dtype=np.uint8)
+    for images in (levels, (levels / 255).astype(np.float32)):
+        np.testing.assert_array_equal(bytes_of(images), levels, strict=True)
 
 
 @pytest.fixture(scope="module")
