@@ -29,9 +29,7 @@ def pictures(mode: str, side: int, **save: int) -> Callable[[Path], Path]:
     """Writes a folder with two pictures of one colour."""
 
     def write(folder: Path) -> Path:
-        picture = Image.new(mode, (side, side))
-        if mode == "P":
-            picture.putpalette(bytes(range(256)) * 3)
+        picture = Image.new("L", (side, side), 128).convert(mode)
         folder.mkdir()
         for name in ("a.png", "b.png"):
             picture.save(folder / name, **save)
