@@ -42,7 +42,7 @@ IDEAS = (
     ROWS_ON_THREADS,
     "Adam on one thread",
     AWAKE,
-    *(f"{BLOCKS}{size} Ki" for size in (32, 128, 1024)),
+    *(f"{BLOCKS}{size} Ki" for size in (32, 288, 576)),
 )
 
 

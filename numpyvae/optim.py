@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -12,7 +12,13 @@ import numpy as np
 from .flat import FlatArrays
 from .functional import Array
 
-BLOCK = 288 * 1024  # elements: few enough for the cache, enough to be worth a thread's while
+BLOCK = 144 * 1024  # elements: few enough for the cache, enough to be worth a thread's while
+
+
+def in_turn(move: Callable[[slice], None], blocks: list[slice]) -> None:
+    """Moves block after block."""
+    for block in blocks:
+        move(block)
 
 
 class Adam:
@@ -63,7 +69,7 @@ class Adam:
         self.gradient_sum = np.zeros_like(parameters.flat)
         self.square_sum = np.zeros_like(parameters.flat)
         self._scratch = np.empty_like(parameters.flat)
-        self._map: Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]] = map
+        self._for_each = in_turn
 
     def __repr__(self) -> str:
         return (
@@ -104,24 +110,38 @@ class Adam:
             p -= update
 
         starts = range(0, len(gradient), BLOCK)
-        for _ in self._map(move, [slice(start, start + BLOCK) for start in starts]):
-            pass  # each block is moved, on whichever thread
+        self._for_each(move, [slice(start, start + BLOCK) for start in starts])
 
     @contextmanager
     def threads(self, n: int) -> Iterator[None]:
         """While this lasts, ``step`` shares its blocks out to n threads; the result is the same.
 
-        NumPy lets other threads run while it computes, so each can have a core of its own.
+        NumPy lets other threads run while it computes, so each can have a core of its own. One of
+        the n is the thread that calls ``step``.
         """
+        if n == 1:
+            yield
+            return
         from concurrent.futures import ThreadPoolExecutor
 
+        def share(move: Callable[[slice], None], blocks: list[slice]) -> None:
+            """Each thread moves every n-th block, and the calling one what no other comes to."""
+            parts = [blocks[first::n] for first in range(min(n, len(blocks)))]
+            others = [pool.submit(in_turn, move, part) for part in parts[1:]]
+            in_turn(move, parts[0])
+            for part, future in zip(parts[1:], others, strict=True):
+                if future.cancel():
+                    in_turn(move, part)
+                else:
+                    future.result()
+
         same_warnings = partial(np.seterr, **np.geterr())  # NumPy keeps what to warn of by thread
-        with ThreadPoolExecutor(n, initializer=same_warnings) as pool:
-            self._map = pool.map if n > 1 else map
+        with ThreadPoolExecutor(n - 1, initializer=same_warnings) as pool:
+            self._for_each = share
             try:
                 yield
             finally:
-                self._map = map
+                self._for_each = in_turn
 
     def _flat(self, gradients: Mapping[str, Array]) -> Array:
         """All gradients as one vector, in the order of the parameters."""

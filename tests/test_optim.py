@@ -1,6 +1,7 @@
 """optim.py: Adam by hand, against the paper's algorithm, and its promises."""
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -153,7 +154,7 @@ def test_adam_says_what_it_is():
     assert repr(Adam(parameters([0.0]), lr=0.1)) == f"<Adam {settings}, 0 steps taken>"
 
 
-@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_threads_change_no_bit_and_end_with_their_block(n):
     size = 3 * optim.BLOCK + 777
     rng = np.random.default_rng(0)
@@ -168,6 +169,29 @@ def test_threads_change_no_bit_and_end_with_their_block(n):
         assert (threading.active_count() > threads) == (n > 1)
     assert threading.active_count() == threads
     np.testing.assert_array_equal(alone.flat, shared.flat)
+
+
+def test_what_no_thread_comes_to_is_done_by_the_calling_one(monkeypatch):
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", lambda *_: Future())  # that nobody begins
+    p = parameters(np.zeros(5 * optim.BLOCK), np.float32)
+    with (adam := Adam(p)).threads(3):
+        adam.step({"p": np.ones(5 * optim.BLOCK, np.float32)})
+    np.testing.assert_allclose(p.flat, -1e-3, rtol=1e-6)
+
+
+def test_a_small_model_needs_no_other_thread(monkeypatch):
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", None)
+    with (adam := Adam(p := parameters([1.0]))).threads(2):
+        adam.step({"p": np.ones(1)})
+    assert p.flat < 1
+
+
+def test_what_fails_in_a_thread_fails_here(monkeypatch):
+    monkeypatch.setattr(optim, "BLOCK", 2)
+    with (adam := Adam(parameters(np.ones(4)))).threads(2):
+        adam.gradient_sum = adam.gradient_sum[:3]
+        with pytest.raises(ValueError, match="broadcast"):
+            adam.step({"p": np.ones(4)})
 
 
 def test_threads_warn_of_what_their_caller_warns_of():
