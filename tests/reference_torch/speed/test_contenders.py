@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 
-from reference_torch.speed.contenders import NUMPY, Sizes
+from reference_torch.speed.contenders import FUSED, JAX, NUMPY, Sizes
 
 
-def test_bench_measures_the_same_work_on_both_sides():
+@pytest.mark.parametrize("theirs", [FUSED, JAX])
+def test_bench_measures_the_same_work_on_both_sides(theirs):
     """After one call of each, both have made the same step: the losses agree, and go on falling."""
+    if theirs == JAX:
+        pytest.importorskip("jax")
     sizes = Sizes(8, (6, 5), 2, 20)
-    ours, theirs = sizes.numpy_parts()[NUMPY], sizes.torch_step(fused=True)
+    ours, step = sizes.contender(NUMPY)[NUMPY], sizes.contender(theirs)[theirs]
     for _ in range(3):
-        assert ours() == pytest.approx(theirs(), rel=1e-5)
+        assert ours() == pytest.approx(step(), rel=1e-5)
 
 
 def test_the_products_are_every_matrix_product_of_the_step(monkeypatch):
