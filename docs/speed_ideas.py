@@ -28,7 +28,10 @@ ROUNDS = 5
 SECONDS = 1.0  # of measuring one idea in one round
 BLOCKS = "Adam in blocks of "  # so many Ki elements, instead of optim.BLOCK
 ROWS, ROWS_ON_THREADS = "ReLU, sigmoid, losses in blocks of 64 Ki", "the same on all threads"
-AWAKE = "OpenBLAS's threads awake between products"
+SPINNING = {  # OpenBLAS's threads, after a product: for 2 to this power cycles, instead of 17
+    "OpenBLAS's threads asleep between products": "4",
+    "OpenBLAS's threads always awake": "28",
+}
 ELEMENTWISE = (
     *("relu", "relu_backward", "sigmoid", "sigmoid_backward"),
     *("squared_error", "squared_error_backward"),
@@ -41,7 +44,7 @@ IDEAS = (
     ROWS,
     ROWS_ON_THREADS,
     "Adam on one thread",
-    AWAKE,
+    *SPINNING,
     *(f"{BLOCKS}{size} Ki" for size in (32, 288, 576)),
 )
 
@@ -178,10 +181,10 @@ def main() -> None:
         times: dict[str, list[float]] = {idea: [] for idea in IDEAS}
         for _ in range(ROUNDS):
             for idea in IDEAS:
-                awake = {"OPENBLAS_THREAD_TIMEOUT": "28"} if idea == AWAKE else {}
+                spinning = {"OPENBLAS_THREAD_TIMEOUT": SPINNING.get(idea, "17")}
                 done = subprocess.run(
                     [sys.executable, __file__, idea, batch],
-                    env={**os.environ, **awake},
+                    env={**os.environ, **spinning},
                     capture_output=True,
                     text=True,
                     check=True,

@@ -19,9 +19,10 @@ The rooms, in reading order; each imports only from those above it:
 
 import os
 
-# OpenBLAS's threads spin for a while after every product, and keep a core from Adam's threads,
-# unless this is set before NumPy is loaded. docs/speed.md has the measurements.
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+# OpenBLAS's threads spin after every product, for 0.1 s, and keep a core from Adam's threads, unless
+# this is set before NumPy is loaded: for 2^17 cycles, which is from one product to the next.
+# docs/speed.md has the measurements.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "17")
 
 TYPE_CHECKING = False  # typing has it, too, but takes its time to load
 if TYPE_CHECKING:
