@@ -19,8 +19,8 @@ The rooms, in reading order; each imports only from those above it:
 
 import os
 
-# OpenBLAS's threads spin after every product, for 0.1 s, and keep a core from Adam's threads, unless
-# this is set before NumPy is loaded: for 2^17 cycles, which is from one product to the next.
+# After every product OpenBLAS's threads spin for 0.1 s, and keep a core from Adam's threads, unless
+# this is set before NumPy is loaded: then for 2^17 cycles, which is from one product to the next.
 # docs/speed.md has the measurements.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "17")
 

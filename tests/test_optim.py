@@ -154,6 +154,20 @@ def test_adam_says_what_it_is():
     assert repr(Adam(parameters([0.0]), lr=0.1)) == f"<Adam {settings}, 0 steps taken>"
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_that_decay_become_0_and_are_never_subnormal(dtype):
+    """0.9 ** 9000 is less than the smallest number of either type."""
+    p = parameters(np.ones(3), dtype)
+    adam = Adam(p, betas=(0.9, 0.9))
+    tiny = np.finfo(dtype).tiny
+    for gradient in (np.array([1e-3, -1.0, 1e3], dtype), *[np.zeros(3, dtype)] * 9000):
+        adam.step({"p": gradient})
+        for moving_sum in (adam.gradient_sum, adam.square_sum):
+            assert np.all((moving_sum == 0) | (np.abs(moving_sum) >= tiny))
+    assert not adam.gradient_sum.any()
+    assert not adam.square_sum.any()
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_threads_change_no_bit_and_end_with_their_block(n):
     size = 3 * optim.BLOCK + 777

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,10 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train.add_arguments(parser)
 
 
+@contextmanager
+def without_subnormal_numbers() -> Iterator[None]:
+    """Processors are slow with them; docs/adam.md explains where they come from."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def run(device: str, compile: bool, threads: int | None, **given: Any) -> None:
     cuda = device != "cpu" and torch.cuda.is_available()
     arguments = {"device": device, "CUDA": cuda, "compile": compile, "threads": threads, **given}
-    with limited(threads), joined(arguments) as world:
+    with limited(threads), without_subnormal_numbers(), joined(arguments) as world:
         if threads is not None:
             torch.set_num_threads(threads)
         make_trainer = trainer_on(device, compile, world)

@@ -75,8 +75,10 @@ def test_all_tables_are_filled_in(page, monkeypatch):
     monkeypatch.setattr(scaling, "images", lambda *_: "IMAGES")
     scaling.main(short=False)
 
-    done = type("Done", (), {"stdout": "2.0"})
-    monkeypatch.setattr(speed_ideas.subprocess, "run", lambda *_, **__: done)
+    def measured(*arguments, spinning="17"):
+        return [2.0, 0.25] if arguments[0] == "subnormal" else [2.0]
+
+    monkeypatch.setattr(speed_ideas, "in_a_process", measured)
     monkeypatch.setattr(speed_ideas.sys, "argv", ["speed_ideas.py"])
     speed_ideas.main()
 
@@ -100,6 +102,7 @@ def test_all_tables_are_filled_in(page, monkeypatch):
     assert "| batch 512, Adam on one thread | 2.00 | +0.0% (+0.0% to +0.0%) |" in filled["ideas"]
     both, one = filled["steps"].split("| 1 thread | batch 64 |")
     assert both.startswith("| 2 threads | batch 64 |")
+    assert "| as it is | 2.00 (2.00 to 2.00) | 25% |" in filled["subnormal"]
     assert f"| **{NUMPY}** | 4.00 (4.00 to 4.00) |" in both
     assert f"| **{NUMPY}** | 7.00 (7.00 to 7.00) |" in one
     assert (
