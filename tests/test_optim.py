@@ -168,6 +168,22 @@ def test_sums_that_decay_become_0_and_are_never_subnormal(dtype):
     assert not adam.square_sum.any()
 
 
+def test_the_sweep_changes_no_bit_of_a_parameter(monkeypatch):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal(500), rng.standard_normal((2000, 500), np.float32)
+    gradients *= rng.random((2000, 500)) < 0.002  # then most are 0 for hundreds of steps
+    ends = []
+    for sweep in (optim.SWEEP, 10**9):
+        monkeypatch.setattr(optim, "SWEEP", sweep)
+        adam = Adam(parameters(start, np.float32), weight_decay=0.01)
+        for g in gradients:
+            adam.step({"p": g})
+        ends.append((adam.parameters.flat, adam.gradient_sum))
+    (swept, sums), (expected, unswept_sums) = ends
+    assert np.sum(sums == 0) > np.sum(unswept_sums == 0)
+    np.testing.assert_array_equal(swept, expected)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_threads_change_no_bit_and_end_with_their_block(n):
     size = 3 * optim.BLOCK + 777
