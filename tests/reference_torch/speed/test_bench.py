@@ -8,7 +8,7 @@ import pytest
 
 from reference_torch.__main__ import main
 from reference_torch.speed import bench
-from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS
+from reference_torch.speed.contenders import DEFAULT, FUSED, JAX, NUMPY, PARTS, PRODUCTS
 
 TINY = {"batch": 2, "hidden": [4, 3], "z_dim": 2}
 FIRST_EPOCH = {"seconds": [2.0], "epochs": [], "peak MiB": 1}
@@ -45,16 +45,19 @@ def test_bench_takes_all_threads_then_one_and_draws_how_a_step_grows(
     call, own_folder, tiny, monkeypatch
 ):
     monkeypatch.setattr(bench, "blas_threads", lambda: 3)
+    monkeypatch.setattr(bench.os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(bench, "contenders", lambda _: [PRODUCTS, NUMPY, FUSED, JAX])
     monkeypatch.setattr(
         bench,
         "measure_steps",
-        lambda _names, sizes, *_: {
-            size: {name: [1.0] for name in [PRODUCTS, NUMPY, FUSED, *PARTS]} for size in sizes
+        lambda names, sizes, *_: {
+            size: {name: [1.0] for name in [*names, *PARTS, PRODUCTS]} for size in sizes
         },
     )
     status, out, _ = call(main, "bench --no-commands --dataset own.npz --plot g.png")
     assert (status, "batch size" in out) == (0, True)
     assert re.findall(r"batch 2, (.+?)  ", out) == ["3 threads", "1 thread"]
+    assert out.count(JAX) == 1  # which takes all cores, whatever it is told
     assert (own_folder / "g.png").exists()
 
 
