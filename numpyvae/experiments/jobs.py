@@ -92,11 +92,12 @@ def _processes(number: int, threads: int | None, data: Dataset) -> Iterator[Work
 
     def submit(config: Config, folder: Path, files: Files | None) -> Future[Part]:
         with _deaf_to_ctrl_c():  # and so is a process that begins here
-            return executor.submit(job, config, folder, files)
+            future = executor.submit(job, config, folder, files)
+        ours.update(set(active_children()) - others)  # later, one that died is no longer there
+        return future
 
     def check() -> None:
         """The executor itself does not notice the end of a process that it began as its last."""
-        ours.update(set(active_children()) - others)
         if not all(child.is_alive() for child in ours):
             raise BrokenProcessPool
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from numpyvae import (
     load_checkpoint,
@@ -10,6 +11,8 @@ from numpyvae import (
 )
 from numpyvae.commands import evaluate as command
 from numpyvae.evaluation.evaluate import as_json, evaluate, table
+
+pytestmark = pytest.mark.usefixtures("unrendered")
 
 
 def test_it_prints_the_table_and_writes_json(numpyvae, train):

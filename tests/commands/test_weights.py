@@ -6,6 +6,8 @@ import pytest
 from numpyvae import load_checkpoint
 from reference_torch import __main__ as reference_torch
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_weights_go_out_and_come_back_and_train_on(numpyvae, train):
     train("--epochs 1 --out run")

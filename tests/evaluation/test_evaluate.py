@@ -30,6 +30,8 @@ from numpyvae.evaluation.likelihood import (
 from numpyvae.evaluation.samples import measure_samples, training_images
 from numpyvae.training.chance import Stream
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_binarize_draws_each_pixel_with_its_probability_and_always_alike():
     images = np.tile(np.array([0, 0.25, 0.5, 1], np.float32), (20_000, 1))

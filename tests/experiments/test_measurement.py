@@ -24,6 +24,8 @@ from numpyvae.experiments.measurement import (
 from numpyvae.training.chance import Stream
 from numpyvae.training.run import Run
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture
 def run(tiny, tiny_config):

@@ -12,6 +12,8 @@ import pytest
 from numpyvae import Run, load_checkpoint, train
 from numpyvae.training.steps import numpy_trainer
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_its_vectors_are_what_a_step_changes(run):
     vectors = run.vectors()
