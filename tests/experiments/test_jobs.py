@@ -133,13 +133,17 @@ def test_a_process_that_dies_ends_the_others_with_one_line(settings, tiny, tmp_p
 
 
 def test_a_process_that_dies_at_once_is_missed(settings, tiny, tmp_path):
-    with pytest.raises(ChildProcessError, match="has died"), processes(2, 1)(tiny) as workers:
-        for name, config in settings.items():
-            workers.submit(replace(config, epochs=10**6), tmp_path / name, None)
-        last = max(active_children(), key=lambda child: child.pid)
-        last.kill()
-        last.join()
-        workers.check()
+    def lose_the_last():
+        with processes(2, 1)(tiny) as workers:
+            for name, config in settings.items():
+                workers.submit(replace(config, epochs=10**6), tmp_path / name, None)
+            last = max(active_children(), key=lambda child: child.pid)
+            last.kill()
+            last.join()
+            workers.check()
+
+    with pytest.raises(ChildProcessError, match="has died"):
+        lose_the_last()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
