@@ -251,14 +251,14 @@ def test_fifty_latent_units(open_page, make_run):
     opened.select_option("#look .units select >> nth=1", "9")
     frame(opened)
     opened.focus("#look .plane")
-    for key, expected in (("ArrowLeft", [7]), ("Shift+ArrowUp", [7, 9])):
-        for _ in range(100):  # until the plane is drawn, it hears no key
-            opened.keyboard.press(key)
-            frame(opened)
-            moved = np.flatnonzero(numbers(opened, "state.eps") != before).tolist()
-            if moved == expected:
-                break
-        assert moved == expected
+    for _ in range(100):  # until the plane is drawn, it hears no key
+        opened.keyboard.press("ArrowLeft")
+        opened.keyboard.press("Shift+ArrowUp")
+        frame(opened)
+        moved = np.flatnonzero(numbers(opened, "state.eps") != before).tolist()
+        if moved:
+            break
+    assert moved == [7, 9]
     for section in SECTIONS:
         show(opened, section)
     assert opened.errors == []
