@@ -93,6 +93,7 @@ def _meet(_number: int, frame: FrameType | None) -> None:
         if "importlib" in frame.f_code.co_filename:
             return _send_again()
         frame = frame.f_back
+    sys.unraisablehook = _meet_half_made
     raise KeyboardInterrupt
 
 
@@ -105,6 +106,12 @@ def _meet_unraised(unraised: sys.UnraisableHookArgs) -> None:
             return _send_again()
         except KeyboardInterrupt:
             pass  # pressed once more, or the machine so busy that the timer was faster
+
+
+def _meet_half_made(unraised: sys.UnraisableHookArgs) -> None:
+    """What Ctrl-C interrupted while it was made may lack what its ``__del__`` needs."""
+    if issubclass(unraised.exc_type, KeyboardInterrupt):
+        _meet_unraised(unraised)
 
 
 def _send_again() -> None:

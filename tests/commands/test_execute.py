@@ -1,5 +1,7 @@
 """How a command begins and ends."""
 
+import contextlib
+import gc
 import os
 import re
 import signal
@@ -11,7 +13,7 @@ import time
 import pytest
 
 from numpyvae import InputError, LossNotFiniteError, load_checkpoint
-from numpyvae.commands.execute import _meet_unraised, execute
+from numpyvae.commands.execute import _meet, _meet_half_made, _meet_unraised, execute
 from numpyvae.commands.parser import Parser
 from numpyvae.errors import ProcessLostError
 
@@ -160,3 +162,20 @@ def test_any_terminal_can_show_any_text(own_folder):
     done = shell("$NUMPYVAE sample run --n 4 --out $(printf 'gr\\374n.png')", **ascii_only)
     assert (done.returncode, done.stdout, done.stderr) == (0, "gr\\udcfcn.png\n", "")
     assert os.path.exists(b"gr\xfcn.png")
+
+
+def test_what_ctrl_c_left_half_made_says_nothing(monkeypatch, capsys):
+    class HalfMade:
+        def __init__(self):
+            _meet(signal.SIGINT, None)
+            self.made = True
+
+        def __del__(self):
+            assert self.made
+
+    monkeypatch.setattr(sys, "unraisablehook", _meet_unraised)
+    with contextlib.suppress(KeyboardInterrupt):
+        HalfMade()
+    gc.collect()
+    assert sys.unraisablehook is _meet_half_made
+    assert capsys.readouterr().err == ""
