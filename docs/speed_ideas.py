@@ -30,9 +30,9 @@ ROUNDS = 5
 SECONDS = 1.0  # of measuring one idea in one round
 BLOCKS = "Adam in blocks of "  # so many Ki elements, instead of optim.BLOCK
 ROWS, ROWS_ON_THREADS = "ReLU, sigmoid, losses in blocks of 64 Ki", "the same on all threads"
-SPINNING = {  # OpenBLAS's threads, after a product: for 2 to this power cycles, instead of 17
-    "OpenBLAS's threads asleep between products": "4",
-    "OpenBLAS's threads always awake": "28",
+SPINNING = {  # OpenBLAS's threads, after a product: for 2 to another power of cycles
+    "OpenBLAS's threads asleep between products": {"OPENBLAS_THREAD_TIMEOUT": "4"},
+    "OpenBLAS's threads always awake": {"OPENBLAS_THREAD_TIMEOUT": "28"},
 }
 ELEMENTWISE = (
     *("relu", "relu_backward", "sigmoid", "sigmoid_backward"),
@@ -191,11 +191,11 @@ def subnormal(sweep: int) -> tuple[float, float]:
     return median(times[-200:]), float(np.mean((sums > 0) & (sums < np.finfo(sums.dtype).tiny)))
 
 
-def in_a_process(*arguments: str, spinning: str = "17") -> list[float]:
-    """The numbers that this program prints when it is given these arguments."""
+def in_a_process(*arguments: str, **environment: str) -> list[float]:
+    """The numbers that this program prints, given these arguments and variables."""
     done = subprocess.run(
         [sys.executable, __file__, *arguments],
-        env={**os.environ, "OPENBLAS_THREAD_TIMEOUT": spinning},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=True,
@@ -216,7 +216,7 @@ def main() -> None:
         times: dict[str, list[float]] = {idea: [] for idea in IDEAS}
         for _ in range(ROUNDS):
             for idea in IDEAS:
-                (ms,) = in_a_process(idea, batch, spinning=SPINNING.get(idea, "17"))
+                (ms,) = in_a_process(idea, batch, **SPINNING.get(idea, {}))
                 times[idea].append(ms)
         for idea, values in times.items():
             gains = [1 - ms / now for ms, now in zip(values, times[IDEAS[0]], strict=True)]

@@ -75,7 +75,7 @@ def test_all_tables_are_filled_in(page, monkeypatch):
     monkeypatch.setattr(scaling, "images", lambda *_: "IMAGES")
     scaling.main(short=False)
 
-    def measured(*arguments, spinning="17"):
+    def measured(*arguments, **_):
         return [2.0, 0.25] if arguments[0] == "subnormal" else [2.0]
 
     monkeypatch.setattr(speed_ideas, "in_a_process", measured)
