@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from . import functional, importance
     from .data.dataset import Dataset, as_floats
     from .data.loading import load_dataset
-    from .errors import InputError, LossNotFiniteError
+    from .errors import InputError, InputWarning, LossNotFiniteError
     from .evaluation.evaluate import Evaluation, evaluate
     from .evaluation.latent import (
         draw_interpolation,
@@ -63,6 +63,7 @@ __all__ = [
     "Evaluation",
     "FlatArrays",
     "InputError",
+    "InputWarning",
     "Loss",
     "LossNotFiniteError",
     "Run",
@@ -99,6 +100,7 @@ _HOME = {
     "FlatArrays": "flat",
     "IWAE": "importance",
     "InputError": "errors",
+    "InputWarning": "errors",
     "Loss": "model",
     "LossNotFiniteError": "errors",
     "Run": "training.run",

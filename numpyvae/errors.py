@@ -1,4 +1,4 @@
-"""The ways in which a run can end early, and messages that fit on a line."""
+"""The ways in which a run can end early, and what is said about input, each in one line."""
 
 LONGEST = 1000  # characters of a message
 
@@ -22,6 +22,20 @@ class InputError(ValueError):
 
     def __init__(self, message: object) -> None:
         super().__init__(one_line(message))
+
+
+class InputWarning(UserWarning):
+    """Something the user gave was left out, guessed or changed; the message is one line.
+
+    Commands print the message and go on; from Python it is a warning like others.
+    """
+
+
+def say(message: object) -> None:
+    """Warns with an ``InputWarning``, so that nothing is left out in silence."""
+    import warnings
+
+    warnings.warn(InputWarning(one_line(message)), stacklevel=2)
 
 
 class LossNotFiniteError(ArithmeticError):

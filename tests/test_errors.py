@@ -2,10 +2,11 @@
 
 import pickle
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpyvae.errors import LONGEST, InputError, one_line
+from numpyvae.errors import LONGEST, InputError, InputWarning, one_line, say
 
 
 @given(st.text(max_size=50))
@@ -30,3 +31,8 @@ def test_input_errors_have_such_messages_and_can_be_sent_to_other_processes():
     error = InputError("cannot read a\nb")
     assert str(error) == r"cannot read a\nb"
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_what_is_said_is_a_warning_of_one_line():
+    with pytest.warns(InputWarning, match=r"^a\\nb$"):
+        say("a\nb")

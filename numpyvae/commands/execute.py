@@ -9,7 +9,7 @@ import io
 import os
 import sys
 
-from ..errors import InputError, LossNotFiniteError, ProcessLostError, one_line
+from ..errors import InputError, InputWarning, LossNotFiniteError, ProcessLostError, one_line
 
 TYPE_CHECKING = False  # typing has it, too, but takes its time to load
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def execute(prog: str, parser: Callable[[str], Parser], arguments: Sequence[str]
     alone, status, message = arguments is None, 0, ""
     try:
         if alone:
-            _begin_process()
+            _begin_process(prog)
         given = vars(parser(prog).parse_args(arguments))
         run, prog = given.pop("run"), given.pop("prog")
         status = run(**given) or 0
@@ -54,10 +54,10 @@ def execute(prog: str, parser: Callable[[str], Parser], arguments: Sequence[str]
     return status
 
 
-def _begin_process() -> None:
+def _begin_process(prog: str) -> None:
     """Meets Ctrl-C; gives closed streams a place to write to, all streams a way to write any text.
 
-    Nobody is told of warnings.
+    What is said about input is a line; nobody is told of other warnings.
     """
     import signal
     import threading  # noqa: F401  # _send_again needs it, in the middle of other imports
@@ -81,7 +81,23 @@ def _begin_process() -> None:
             stream.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+        warnings.simplefilter("default", InputWarning)
         logging.disable(logging.ERROR)
+
+    usual = warnings.formatwarning
+
+    def as_line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if issubclass(category, InputWarning):
+            return f"{prog}: {message}\n"
+        return usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = as_line
 
 
 def _meet(_number: int, frame: FrameType | None) -> None:

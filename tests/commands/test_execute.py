@@ -164,6 +164,28 @@ def test_any_terminal_can_show_any_text(own_folder):
     assert os.path.exists(b"gr\xfcn.png")
 
 
+def test_what_is_said_about_input_is_a_line_and_other_warnings_are_not_shown(tmp_path):
+    program = """
+import sys, warnings
+from types import SimpleNamespace
+from numpyvae.commands.execute import execute
+from numpyvae.errors import say
+
+def run():
+    say("2 files are left out:\\nb")
+    warnings.warn("old", DeprecationWarning)
+    warnings.warn("unknown")
+
+parser = SimpleNamespace(parse_args=lambda _: SimpleNamespace(run=run, prog="p train"))
+sys.exit(execute("p", lambda _: parser, None))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "p: 2 files are left out:\\nb\n"
+    command = [sys.executable, "-W", "error", "-c", program]
+    assert "InputWarning" in subprocess.run(command, capture_output=True, text=True).stderr
+
+
 def test_what_ctrl_c_left_half_made_says_nothing(monkeypatch, capsys):
     class HalfMade:
         def __init__(self):
