@@ -16,24 +16,19 @@ generated.py):
 
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from generated import DOCS, filled
 
 from numpyvae import Config, load_dataset
+from numpyvae.experiments.catalogue import EXPERIMENTS
 from numpyvae.experiments.claims import Finding
-from numpyvae.experiments.experiment import beta, generation, latent_dim
+from numpyvae.experiments.experiment import redo
 from numpyvae.experiments.measurement import MEASURES
 from numpyvae.experiments.report import cell, of_samples, report, shown, table
 from numpyvae.experiments.results import Results, read_results
 
 PAGE = DOCS / "experiments.md"
-EXPERIMENTS: dict[str, Callable[..., Results]] = {
-    "generation": generation,
-    "beta": beta,
-    "latent-dim": latent_dim,
-}
 DATASETS = {"digits": "digits", "mnist": "MNIST"}  # and how the page calls them
 
 
@@ -51,11 +46,11 @@ def main(arguments: list[str]) -> int:
 def make(name: str) -> None:
     """All three reports on a data set."""
     data, runs = load_dataset(name), Path("runs") / f"experiments-{name}"
-    for experiment, redo in EXPERIMENTS.items():
-        redo(Config(name), data, runs, progress=True)
-        folder = DOCS / "experiments" / f"{experiment}-{name}"
+    for experiment in EXPERIMENTS.values():
+        redo(experiment, Config(name), data, runs, progress=True)
+        folder = DOCS / "experiments" / f"{experiment.name}-{name}"
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(runs / experiment, folder)
+        shutil.copytree(runs / experiment.name, folder)
 
 
 def check() -> list[str]:
@@ -131,8 +126,7 @@ def numbers(experiment: str, measures: list[str]) -> str:
         for name, of in found.items()
         for measure in measures
     ]
-    setting = {"generation": "", "beta": "beta", "latent-dim": "latent units"}[experiment]
-    return table([setting, *columns], rows)
+    return table([EXPERIMENTS[experiment].setting, *columns], rows)
 
 
 def samples(experiment: str, _: list[str]) -> str:

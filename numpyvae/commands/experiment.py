@@ -1,12 +1,13 @@
 """``numpyvae experiment``: a command below it for each experiment."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..data.loading import load_dataset
-from ..experiments.experiment import BETAS, LATENT_DIMS, beta, generation, latent_dim
+from ..experiments.catalogue import EXPERIMENTS
+from ..experiments.experiment import redo
 from ..experiments.jobs import dask_cluster, processes
 from ..experiments.statistics import check_scipy
 from ..training.config import Config
@@ -24,23 +25,21 @@ DESCRIPTION = """\
 Train what a claim of the article is about, several times with different seeds, and leave pictures,
 results.csv and report.md. Runs in the folder are used or finished, not repeated.
 """
-EXPERIMENTS: dict[str, tuple[Callable[..., Any], str]] = {
-    "generation": (generation, "an autoencoder's samples against a VAE's"),
-    "beta": (beta, "the trade-off between quality and diversity"),
-    "latent-dim": (latent_dim, "latent spaces of different sizes"),
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     experiments = parser.add_subparsers(title="experiments", metavar="EXPERIMENT", required=True)
-    for name, (_, text) in EXPERIMENTS.items():
-        command = experiments.add_parser(
-            name, help=text, description=f"Train, measure and report: {text}."
-        )
-        if name == "beta":
-            add_values_argument(command, float, BETAS)
-        if name == "latent-dim":
-            add_values_argument(command, int, LATENT_DIMS)
+    for name, experiment in EXPERIMENTS.items():
+        description = f"Train, measure and report: {experiment.help}."
+        command = experiments.add_parser(name, help=experiment.help, description=description)
+        if experiment.values:
+            command.add_argument(
+                "--values",
+                type=type(experiment.values[0]),
+                nargs="+",
+                metavar="X",
+                help="default " + " ".join(f"{value:g}" for value in experiment.values),
+            )
         add_data_arguments(command)
         add_image_size_argument(command)
         add_settings(command, "epochs", "seed")
@@ -76,15 +75,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.set_defaults(name=name, prog=command.prog)
 
 
-def add_values_argument(
-    parser: argparse.ArgumentParser, kind: type, default: tuple[float, ...]
-) -> None:
-    shown = " ".join(f"{value:g}" for value in default)
-    parser.add_argument(
-        "--values", type=kind, nargs="+", default=default, metavar="X", help=f"default {shown}"
-    )
-
-
 def run(
     name: str,
     dataset: str | None,
@@ -96,7 +86,7 @@ def run(
     cluster: str | None,
     threads: int | None,
     quiet: bool,
-    values: tuple[float, ...] | None = None,
+    values: list[float] | None = None,
     **settings: Any,
 ) -> None:
     if dataset is not None:
@@ -110,11 +100,9 @@ def run(
         workers = dask_cluster(cluster, threads)
     data = load_dataset(config.dataset, data_dir, size_of(image_size))
     out = out or Path("runs") / f"experiments-{Path(config.dataset).stem}"
-    experiment, _ = EXPERIMENTS[name]
-    swept = {} if values is None else {"values": values}
     try:
         with limited(threads):
-            experiment(config, data, out, seeds=seeds, progress=not quiet, workers=workers, **swept)
+            redo(EXPERIMENTS[name], config, data, out, values, seeds, not quiet, workers)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted"
         raise KeyboardInterrupt(f"{message}; the same command goes on from there") from None

@@ -33,7 +33,7 @@ class Claim(NamedTuple):
     picture: str
 
 
-class Step(NamedTuple):
+class Comparison(NamedTuple):
     """One comparison of a claim. ``p`` is corrected for all comparisons of the experiment.
 
     ``verdict`` is 1 where the difference is as claimed, -1 where it is the opposite, 0 where
@@ -49,14 +49,14 @@ class Step(NamedTuple):
 class Finding(NamedTuple):
     claim: Claim
     verdict: str
-    steps: list[Step]
+    steps: list[Comparison]
 
 
 AUTOENCODER, VAE = "autoencoder", "VAE"
 OF_AUTOENCODER, OF_VAE = [(AUTOENCODER, VAE)], [(VAE, AUTOENCODER)]
 
 
-def generation_claims(config: Config) -> list[Claim]:
+def generation_claims(config: Config, _: Sequence[str]) -> list[Claim]:
     samples, measures = "samples.png", "measures.png"
     shown, training = "reconstructions.png", "training.png"
     claims = [
@@ -135,7 +135,7 @@ def generation_claims(config: Config) -> list[Claim]:
     return claims
 
 
-def beta_claims(settings: Sequence[str]) -> list[Claim]:
+def beta_claims(_: Config, settings: Sequence[str]) -> list[Claim]:
     """Between the largest beta and the smallest: steps between them are many and small."""
     up: list[tuple[str, Side]] = [(settings[-1], settings[0])] if len(settings) > 1 else []
     picture = "trade-off.png"
@@ -158,7 +158,7 @@ def beta_claims(settings: Sequence[str]) -> list[Claim]:
     return claims
 
 
-def latent_dim_claims(settings: Sequence[str]) -> list[Claim]:
+def latent_dim_claims(_: Config, settings: Sequence[str]) -> list[Claim]:
     """From each size to the next: the article says different things of 20, 50 and 100."""
     up: list[tuple[str, Side]] = [(b, a) for a, b in pairwise(settings)]
     picture = "trade-off.png"
@@ -196,7 +196,7 @@ def judge(claims: Sequence[Claim], measured: Measured) -> list[Finding]:
             decided = p < 1 - SURE
             as_claimed = difference.mean * claim.expected > 0
             verdict = (1 if as_claimed else -1) if decided else 0
-            steps.append(Step(pair, difference, p, verdict))
+            steps.append(Comparison(pair, difference, p, verdict))
         findings.append(Finding(claim, _verdict([step.verdict for step in steps]), steps))
     return findings
 

@@ -9,23 +9,11 @@ import numpy as np
 
 from ..evaluation.samples import MOST_HELD_OUT, SETS
 from ..training.config import Config
-from .claims import Finding, Step
+from .claims import Comparison, Finding
 from .measurement import DRAWS, MEASURES, OF_SETS, SAMPLED, Row
 from .results import Results
 from .statistics import SURE
 
-SWEEP = (
-    *("trade-off.png", "reconstructions.png", "samples.png"),
-    *("units.png", "monitors.png"),
-)
-PICTURES = {
-    "generation": (
-        *("samples.png", "reconstructions.png", "measures.png"),
-        *("training.png", "evolution.png"),
-    ),
-    "beta": SWEEP,
-    "latent-dim": SWEEP,
-}
 HOW = f"""\
 - Everything is given as mean ± standard deviation over the seeds. A seed gives every setting the
   same initial weights, order of images and noise, as far as its sizes allow, and the same sets of
@@ -72,7 +60,7 @@ def report(results: Results) -> str:
         "\n\nOne seed says nothing about noise: every claim is undecided, and with another seed "
         "any difference may turn around."
     )
-    return f"""# Experiment: {results.experiment} on {config.dataset}
+    return f"""# Experiment: {results.experiment.name} on {config.dataset}
 
 Made by
 
@@ -97,7 +85,7 @@ Samples, and what is known to be good or bad in their place:
 
 {of_samples({**results.measured, **results.references})}
 
-{(chr(10) * 2).join(f"![{name}]({name})" for name in PICTURES[results.experiment])}
+{(chr(10) * 2).join(f"![{name}]({name})" for name in results.experiment.pictures)}
 
 ## How it was measured
 
@@ -109,7 +97,7 @@ def bullet(finding: Finding) -> str:
     return f"- **{finding.verdict}.** {claim.text} ({MEASURES[claim.measure]}: {steps})"
 
 
-def shown(step: Step) -> str:
+def shown(step: Comparison) -> str:
     """A comparison in words: the difference between two settings, or a setting and its number."""
     (a, b), found = step.pair, step.difference
     if isinstance(b, str):
@@ -174,10 +162,10 @@ def decimals(size: float) -> int:
 def command(results: Results) -> str:
     """The command, and settings that only a call from Python can change."""
     config, experiment = results.config, results.experiment
-    words = ["numpyvae", "experiment", experiment, "--dataset", config.dataset]
+    words = ["numpyvae", "experiment", experiment.name, "--dataset", config.dataset]
     words += ["--epochs", str(config.epochs), "--seed", str(config.seed)]
     words += ["--seeds", str(len(results.seeds))]
-    words += ["--values", *results.measured] if experiment != "generation" else []
+    words += ["--values", *results.measured] if experiment.values else []
     common = asdict(Config(config.dataset, config.epochs, seed=config.seed))
     changed = [f"{name}={x!r}" for name, x in asdict(config).items() if x != common[name]]
     return shlex.join(words) + (f"  # from Python, with {', '.join(changed)}" if changed else "")

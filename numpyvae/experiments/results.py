@@ -11,7 +11,8 @@ from pathlib import Path
 from ..data.files import reading, write_text
 from ..errors import InputError
 from ..training.config import Config
-from .claims import Claim, Finding, beta_claims, generation_claims, judge, latent_dim_claims
+from .catalogue import EXPERIMENTS, Experiment
+from .claims import Finding, judge
 from .measurement import MEASURES, OF_SETS, SAMPLED, Row
 
 COLUMNS = (*MEASURES, *(OF_SETS + name for name in SAMPLED))
@@ -26,26 +27,21 @@ class Results:
     that the runs were trained with.
     """
 
-    experiment: str
+    experiment: Experiment
     config: Config
     seeds: list[int]
     threads: list[int]
     measured: dict[str, list[Row]]
     references: dict[str, list[Row]]
 
-    def claims(self) -> list[Claim]:
-        if self.experiment == "generation":
-            return generation_claims(self.config)
-        of = beta_claims if self.experiment == "beta" else latent_dim_claims
-        return of(list(self.measured))
-
     def findings(self) -> list[Finding]:
-        return judge(self.claims(), self.measured)
+        """What came of each of the experiment's claims."""
+        return judge(self.experiment.claims(self.config, list(self.measured)), self.measured)
 
 
 def write_results(results: Results, folder: Path) -> None:
     settings = {
-        "experiment": results.experiment,
+        "experiment": results.experiment.name,
         "config": asdict(results.config),
         "seeds": results.seeds,
         "threads": results.threads,
@@ -79,7 +75,7 @@ def read_results(folder: Path) -> Results:
             rows.setdefault(cells["setting"], []).append(row)
         names: Sequence[str] = settings["settings"]
         return Results(
-            settings["experiment"],
+            EXPERIMENTS[settings["experiment"]],
             Config.from_json(settings["config"]),
             settings["seeds"],
             settings["threads"],

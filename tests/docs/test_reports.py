@@ -19,8 +19,8 @@ def test_pages_say_what_the_reports_say():
 def test_every_claim_has_a_line_of_its_own():
     for experiment in reports.EXPERIMENTS:
         for name, results in reports.results(experiment).items():
-            assert (results.experiment, results.config.dataset) == (experiment, name)
-            for claim in results.claims():
+            assert (results.experiment.name, results.config.dataset) == (experiment, name)
+            for claim, *_ in results.findings():
                 assert PAGE.count(f"| {claim.text} |") == 1, claim.text
 
 

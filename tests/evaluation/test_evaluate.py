@@ -66,7 +66,7 @@ def test_evaluate_agrees_with_the_validation_of_training(runs, data):
     run = runs["mse"]
     result = evaluate(run, data, importance_samples=20)
     last = run.history[-1]
-    assert result.images == 297
+    assert result.images == 382
     assert result.kl == pytest.approx(last["val_kl"], rel=1e-5)
     assert result.reconstruction == pytest.approx(last["val_reconstruction"], rel=1e-2)
     assert result.mean_of_means == pytest.approx(last["mean_of_means"], abs=1e-6)

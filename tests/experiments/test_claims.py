@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from numpyvae import Config
+from numpyvae.experiments.catalogue import BETA, EXPERIMENTS, GENERATION, LATENT_DIM
 from numpyvae.experiments.claims import (
     AUTOENCODER,
     BEST,
@@ -11,24 +12,16 @@ from numpyvae.experiments.claims import (
     MORE,
     VAE,
     Claim,
-    beta_claims,
-    generation_claims,
     judge,
-    latent_dim_claims,
 )
 from numpyvae.experiments.measurement import MEASURES
-from numpyvae.experiments.report import PICTURES
 
 SETTINGS = {
     "generation": [AUTOENCODER, VAE],
     "beta": ["0.1", "0.3", "1", "3", "10"],
     "latent-dim": ["2", "20", "50", "100"],
 }
-ALL = {
-    "generation": generation_claims(Config("mnist")),
-    "beta": beta_claims(SETTINGS["beta"]),
-    "latent-dim": latent_dim_claims(SETTINGS["latent-dim"]),
-}
+ALL = {name: one.claims(Config("mnist"), SETTINGS[name]) for name, one in EXPERIMENTS.items()}
 each_claim = pytest.mark.parametrize(
     ("experiment", "claim"),
     [(name, claim) for name, claims in ALL.items() for claim in claims],
@@ -140,19 +133,19 @@ def test_every_claim_can_be_undecided(experiment, claim):
 @each_claim
 def test_every_claim_is_about_something_measured_and_drawn(experiment, claim):
     assert claim.measure in MEASURES
-    assert claim.picture in PICTURES[experiment]
+    assert claim.picture in EXPERIMENTS[experiment].pictures
     known = {*SETTINGS[experiment], BEST}
     assert {side for pair in claim.pairs for side in pair if isinstance(side, str)} <= known
 
 
 def test_the_articles_loss_is_a_claim_of_its_own_settings_only():
-    texts = {claim.measure for claim in generation_claims(Config("mnist", seed=3))}
+    texts = {claim.measure for claim in GENERATION.claims(Config("mnist", seed=3), [])}
     assert "val_loss" in texts
     for other in (Config("digits"), Config("mnist", epochs=3), Config("mnist", z_dim=20)):
-        assert "val_loss" not in {claim.measure for claim in generation_claims(other)}
+        assert "val_loss" not in {claim.measure for claim in GENERATION.claims(other, [])}
 
 
 def test_a_sweep_over_one_value_compares_nothing():
     rows = {"1": [{"sharpness": 0.5}] * 3}
-    for claims in (beta_claims(["1"]), latent_dim_claims(["1"])):
+    for claims in (one.claims(Config(), ["1"]) for one in (BETA, LATENT_DIM)):
         assert {finding.verdict for finding in judge(claims, rows)} == {"Undecided"}

@@ -11,12 +11,13 @@ from numpyvae import Config, load_checkpoint, load_dataset
 from numpyvae.errors import InputError
 from numpyvae.evaluation import classifier
 from numpyvae.experiments import experiment, runs
+from numpyvae.experiments.catalogue import BETA, EXPERIMENTS, GENERATION, LATENT_DIM
+from numpyvae.experiments.experiment import redo
 from numpyvae.experiments.measurement import MEASURES
-from numpyvae.experiments.report import PICTURES, bullet, report
+from numpyvae.experiments.report import bullet, report
 from numpyvae.experiments.results import read_results
 from numpyvae.training import loop
 
-EXPERIMENTS = (experiment.generation, experiment.beta, experiment.latent_dim)
 KNOWN = [
     "training images",
     "one half of the test images, beside the other",
@@ -35,8 +36,8 @@ def _quick(monkeypatch):
 @pytest.fixture
 def undrawn(monkeypatch):
     """The pictures, which take most of the time, are left out."""
-    for name in ("_draw_generation", "_draw_sweep"):
-        monkeypatch.setattr(experiment, name, lambda *_: None)
+    for one in EXPERIMENTS.values():
+        monkeypatch.setitem(vars(one), "draw", lambda *_: None)
 
 
 @pytest.fixture
@@ -72,10 +73,10 @@ def assert_report(folder, results):
             present = {key: value for key, value in found.items() if value == value}
             assert present == {key: value for key, value in row.items() if value == value}
     text = (folder / "report.md").read_text()
-    assert f"numpyvae experiment {results.experiment} --dataset own.npz --epochs 2" in text
+    assert f"numpyvae experiment {results.experiment.name} --dataset own.npz --epochs 2" in text
     assert "hidden=(6, 5)" in text
-    assert re.findall(r"!\[.*\]\((.*)\)", text) == list(PICTURES[results.experiment])
-    for picture in PICTURES[results.experiment]:
+    assert re.findall(r"!\[.*\]\((.*)\)", text) == list(results.experiment.pictures)
+    for picture in results.experiment.pictures:
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
     for finding in results.findings():
         assert bullet(finding) in text
@@ -83,7 +84,7 @@ def assert_report(folder, results):
 
 def test_generation_from_end_to_end(config, data, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    results = experiment.generation(config, data, out, seeds=2)
+    results = redo(GENERATION, config, data, out, seeds=2)
     assert_report(out / "generation", results)
     for seed in (0, 1):
         of_seed = replace(config, seed=seed)
@@ -97,13 +98,13 @@ def test_generation_from_end_to_end(config, data, tmp_path, monkeypatch):
     before = (out / "generation" / "report.md").read_bytes()
     (out / "generation" / "report.md").unlink()
     monkeypatch.setattr(runs, "train", None)
-    experiment.generation(config, data, out, seeds=2)
+    redo(GENERATION, config, data, out, seeds=2)
     assert (out / "generation" / "report.md").read_bytes() == before
 
 
 def test_a_sweep_from_end_to_end_uses_the_runs_that_are_there(config, data, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    experiment.generation(config, data, out, seeds=2)
+    redo(GENERATION, config, data, out, seeds=2)
     trained = []
 
     def watched(config, data, folder, **options):
@@ -111,7 +112,7 @@ def test_a_sweep_from_end_to_end_uses_the_runs_that_are_there(config, data, tmp_
         return loop.train(config, data, folder, **options)
 
     monkeypatch.setattr(runs, "train", watched)
-    results = experiment.beta(replace(config, beta=9.0), data, out, [5, 0.5, 1], seeds=2)
+    results = redo(BETA, replace(config, beta=9.0), data, out, [5, 0.5, 1], seeds=2)
     assert list(results.measured) == ["0.5", "1", "5"]
     assert trained == [f"beta-{value}/seed-{seed}" for seed in (0, 1) for value in ("0.5", "5")]
     assert_report(out / "beta", results)
@@ -120,7 +121,7 @@ def test_a_sweep_from_end_to_end_uses_the_runs_that_are_there(config, data, tmp_
 
 def test_without_labels_samples_are_compared_in_pixels(config, data, tmp_path, undrawn):
     bare = replace(data, train_labels=None, test_labels=None)
-    results = experiment.latent_dim(config, bare, tmp_path / "out", (1, 2), seeds=2)
+    results = redo(LATENT_DIM, config, bare, tmp_path / "out", (1, 2), seeds=2)
     assert "same_label" not in results.measured["2"][0]
     assert 0 <= results.measured["2"][0]["precision"] <= 1
     again = read_results(tmp_path / "out" / "latent-dim")
@@ -131,7 +132,7 @@ def test_without_labels_samples_are_compared_in_pixels(config, data, tmp_path, u
 
 
 def test_one_seed_is_allowed_and_says_that_it_says_nothing(config, data, tmp_path, undrawn):
-    results = experiment.generation(config, data, tmp_path / "out", seeds=1)
+    results = redo(GENERATION, config, data, tmp_path / "out", seeds=1)
     assert {finding.verdict for finding in results.findings()} == {"Undecided"}
     head = (tmp_path / "out/generation/results.csv").read_text().splitlines()[0].split(",")
     assert head[:2] == ["setting", "seed"]
@@ -147,7 +148,7 @@ def test_by_default_there_are_5_seeds_on_the_digits_and_3_elsewhere(config, data
     monkeypatch.setattr(experiment, "label_features", lambda _: 1 / 0)
     for given in (replace(config, seed=4), replace(config, dataset="digits")):
         with pytest.raises(ZeroDivisionError):
-            experiment.generation(given, data, "out")
+            redo(GENERATION, given, data, "out")
     assert asked == [[4, 5, 6], [0, 1, 2, 3, 4]]
 
 
@@ -162,28 +163,34 @@ def test_by_default_there_are_5_seeds_on_the_digits_and_3_elsewhere(config, data
 )
 def test_unfit_values_are_refused_before_anything_is_done(config, data, tmp_path, values, message):
     with pytest.raises(InputError, match=message):
-        experiment.beta(config, data, tmp_path / "out", values)
+        redo(BETA, config, data, tmp_path / "out", values)
+    assert not (tmp_path / "out").exists()
+
+
+def test_values_without_a_setting_are_refused(config, data, tmp_path):
+    with pytest.raises(InputError, match="generation has no setting that takes values"):
+        redo(GENERATION, config, data, tmp_path / "out", [1.0])
     assert not (tmp_path / "out").exists()
 
 
 def test_values_that_differ_little_have_folders_of_their_own(config, data, tmp_path, undrawn):
-    results = experiment.beta(config, data, tmp_path, [1.0000001, 1.0000002], seeds=1)
+    results = redo(BETA, config, data, tmp_path, [1.0000001, 1.0000002], seeds=1)
     assert list(results.measured) == ["1.0000001", "1.0000002"]
 
 
 def test_a_folder_of_something_else_is_refused(config, data, tmp_path, undrawn):
     out = tmp_path / "out"
-    experiment.beta(config, data, out, [1], seeds=1)
+    redo(BETA, config, data, out, [1], seeds=1)
     old = tmp_path / "old"
     old.mkdir()
     (old / "experiment.json").write_text("{}")  # as experiments of one seed left it
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="finished epoch 2"):
-        experiment.beta(replace(config, epochs=1), data, out, [1], seeds=1)
+        redo(BETA, replace(config, epochs=1), data, out, [1], seeds=1)
     with pytest.raises(InputError, match="seed-0 holds a run"):
-        experiment.beta(config, data, out / "runs" / "vae" / "seed-0", [1], seeds=1)
+        redo(BETA, config, data, out / "runs" / "vae" / "seed-0", [1], seeds=1)
     with pytest.raises(InputError, match="old holds one experiment, of one seed"):
-        experiment.generation(config, data, old)
+        redo(GENERATION, config, data, old)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
@@ -192,7 +199,7 @@ def test_unfit_settings_and_data_are_refused_before_anything_is_done(config, dat
     few = replace(data, test_images=data.test_images[:7])
     same = replace(data, test_images=np.zeros_like(data.test_images))
     flat = replace(data, test_images=np.arange(8, dtype=np.uint8)[:, None].repeat(30, axis=1))
-    for redo in EXPERIMENTS:
+    for one in EXPERIMENTS.values():
         for given, images, message in (
             (replace(config, noise=False), data, "noise must be true"),
             (config, few, "number of test images in own.npz must be at least 8, got 7"),
@@ -200,16 +207,16 @@ def test_unfit_settings_and_data_are_refused_before_anything_is_done(config, dat
             (config, flat, "no edges"),
         ):
             with pytest.raises(InputError, match=message):
-                redo(given, images, tmp_path / "out")
+                redo(one, given, images, tmp_path / "out")
         with pytest.raises(InputError, match="seeds must be at least 1, got 0"):
-            redo(config, data, tmp_path / "out", seeds=0)
+            redo(one, config, data, tmp_path / "out", seeds=0)
     assert not (tmp_path / "out").exists()
 
 
 def test_without_scipy_one_line_says_what_to_install(config, data, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "scipy.stats", None)
     with pytest.raises(InputError, match=r"pip install 'numpyvae\[experiments\]'"):
-        experiment.generation(config, data, tmp_path / "out")
+        redo(GENERATION, config, data, tmp_path / "out")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "{", '{"experiment": "beta"}'])

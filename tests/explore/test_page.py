@@ -73,8 +73,8 @@ def test_weights_and_images_come_out_as_they_went_in(make_run, digits):
     numbers = np.frombuffer(planes, np.uint8).reshape(4, -1).T.copy().view(np.float32)
     np.testing.assert_array_equal(numbers.ravel(), run.vae.parameters.flat)
     images = zlib.decompress(base64.b64decode(known["test_images"]))
-    assert images == digits.test_images.tobytes()
-    assert known["test_labels"] == digits.test_labels.tolist()
+    assert images == digits.test_images[:300].tobytes()  # as many as a page may have
+    assert known["test_labels"] == digits.test_labels[:300].tolist()
 
 
 def test_every_step_finds_its_line_of_code(mathematics):
