@@ -12,14 +12,14 @@ import numpy as np
 from .flat import FlatArrays
 from .functional import Array
 
-BLOCK = 144 * 1024  # elements: few enough for the cache, enough to be worth a thread's while
-SWEEP = 100  # steps; after so many, what has decayed to nearly nothing becomes 0
+SWEEP = 100  # steps; after so many, sums that have decayed to nearly nothing become 0
+LEAST = 64 * 1024  # numbers: fewer are not worth a thread's while
+Move = Callable[[slice], None]  # does a step's work for a slice of all numbers
 
 
-def in_turn(move: Callable[[slice], None], blocks: list[slice]) -> None:
-    """Moves block after block."""
-    for block in blocks:
-        move(block)
+def whole(move: Move) -> None:
+    """Moves all numbers at once."""
+    move(slice(None))
 
 
 class Adam:
@@ -40,7 +40,7 @@ class Adam:
         parameters: the arrays to update in place, as ``VAE.parameters``.
         lr: step size.
         betas: decay rates of the two moving averages.
-        eps: keeps the division away from 0.
+        eps: a gradient moves its parameter less where it is not far above this, in size.
         weight_decay: the share of p removed per step, in units of lr.
 
     ``gradient_sum`` and ``square_sum`` hold m / (1 - beta1) and v / (1 - beta2): sums with
@@ -70,7 +70,7 @@ class Adam:
         self.gradient_sum = np.zeros_like(parameters.flat)
         self.square_sum = np.zeros_like(parameters.flat)
         self._scratch = np.empty_like(parameters.flat)
-        self._for_each = in_turn
+        self._in_slices = whole
 
     def __repr__(self) -> str:
         return (
@@ -82,8 +82,7 @@ class Adam:
         """Moves the parameters one step against ``gradients``, as ``VAE.backward`` returns them.
 
         docs/adam.md derives it: the constants (A3), (A4), (A5) and (A6), and what is done to a
-        block, (A1), (A2) and (A7). Below float32's 1e-38 are numbers that processors are slow with:
-        a sum that comes near becomes 0 before it is there.
+        slice of all numbers, (A1), (A2) and (A7).
         """
         gradient = self._flat(gradients)
         self.steps += 1
@@ -94,12 +93,11 @@ class Adam:
         step_size = self.lr * r * (1 - beta1) / (1 - beta1**self.steps)
         eps = self.eps * r
         decay = 1 - self.lr * self.weight_decay
-        nothing = 1e5 * np.finfo(gradient.dtype).tiny
 
-        def move(block: slice) -> None:
-            p, g = self.parameters.flat[block], gradient[block]
-            m, v = self.gradient_sum[block], self.square_sum[block]
-            update = self._scratch[block]
+        def move(part: slice) -> None:
+            p, g = self.parameters.flat[part], gradient[part]
+            m, v = self.gradient_sum[part], self.square_sum[part]
+            update = self._scratch[part]
             m *= beta1
             m += g
             v *= beta2
@@ -111,16 +109,30 @@ class Adam:
             update *= step_size
             p *= decay
             p -= update
-            if self.steps % SWEEP == 0:
-                m[np.abs(m, out=update) < nothing] = 0
-                v[v < nothing] = 0
 
-        starts = range(0, len(gradient), BLOCK)
-        self._for_each(move, [slice(start, start + BLOCK) for start in starts])
+        self._in_slices(move)
+        if self.steps % SWEEP == 0:
+            self._sweep(step_size, eps)
+
+    def _sweep(self, step_size: float, eps: float) -> None:
+        """Sets to 0 the sums that are nearly subnormal, numbers that processors are slow with.
+
+        Only where that provably changes nothing, by (A8) and (A9) in docs/adam.md.
+        """
+        p, m, v = self.parameters.flat, self.gradient_sum, self.square_sum
+        numbers = np.finfo(p.dtype)
+        nothing, digit = 1e5 * float(numbers.tiny), float(numbers.eps) / 8
+        if digit * eps < math.sqrt(nothing):
+            return
+        least = step_size * nothing / (digit * eps * (1 - self.betas[0]))
+        swept = np.abs(p, out=self._scratch) > least
+        swept &= np.abs(m, out=self._scratch) < nothing
+        m[swept] = 0
+        v[v < nothing] = 0
 
     @contextmanager
     def threads(self, n: int) -> Iterator[None]:
-        """While this lasts, ``step`` shares its blocks out to n threads; the result is the same.
+        """While this lasts, n threads share every ``step``, one slice each; the result is the same.
 
         NumPy lets other threads run while it computes, so each can have a core of its own. One of
         the n is the thread that calls ``step``.
@@ -130,24 +142,26 @@ class Adam:
             return
         from concurrent.futures import ThreadPoolExecutor
 
-        def share(move: Callable[[slice], None], blocks: list[slice]) -> None:
-            """Each thread moves every n-th block, and the calling one what no other comes to."""
-            parts = [blocks[first::n] for first in range(min(n, len(blocks)))]
-            others = [pool.submit(in_turn, move, part) for part in parts[1:]]
-            in_turn(move, parts[0])
-            for part, future in zip(parts[1:], others, strict=True):
+        def share(move: Move) -> None:
+            """Each thread moves one slice, and the calling one also what no other comes to."""
+            size = self.parameters.flat.size
+            length = max(LEAST, -(-size // n))
+            first, *rest = (slice(start, start + length) for start in range(0, size, length))
+            others = [(part, pool.submit(move, part)) for part in rest]
+            move(first)
+            for part, future in others:
                 if future.cancel():
-                    in_turn(move, part)
+                    move(part)
                 else:
                     future.result()
 
         same_warnings = partial(np.seterr, **np.geterr())  # NumPy keeps what to warn of by thread
         with ThreadPoolExecutor(n - 1, initializer=same_warnings) as pool:
-            self._for_each = share
+            self._in_slices = share
             try:
                 yield
             finally:
-                self._for_each = in_turn
+                self._in_slices = whole
 
     def _flat(self, gradients: Mapping[str, Array]) -> Array:
         """All gradients as one vector, in the order of the parameters."""

@@ -48,7 +48,7 @@ def test_weight_decay_is_apart_from_the_gradient():
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 @pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.7), (0.0, 0.9), (0.9, 0.0)])
 def test_many_steps_are_the_papers_algorithm(weight_decay, betas):
-    size = 2 * optim.BLOCK + 777
+    size = 2 * optim.LEAST + 777
     rng = np.random.default_rng(0)
     start = rng.standard_normal(size)
     scale = 10.0 ** rng.uniform(-6, 3, size)  # from far below eps to far above
@@ -172,21 +172,51 @@ def test_the_sweep_changes_no_bit_of_a_parameter(monkeypatch):
     rng = np.random.default_rng(0)
     start, gradients = rng.standard_normal(500), rng.standard_normal((2000, 500), np.float32)
     gradients *= rng.random((2000, 500)) < 0.002  # then most are 0 for hundreds of steps
-    ends = []
+    swept, expected = ends(monkeypatch, np.float32, start, gradients, weight_decay=0.01)
+    assert np.sum(swept.gradient_sum == 0) > np.sum(expected.gradient_sum == 0)
+    np.testing.assert_array_equal(swept.parameters.flat, expected.parameters.flat)
+
+
+def ends(monkeypatch, dtype, start, gradients, **settings):
+    """Adam after these gradients, with the sweep and without."""
+    found = []
     for sweep in (optim.SWEEP, 10**9):
         monkeypatch.setattr(optim, "SWEEP", sweep)
-        adam = Adam(parameters(start, np.float32), weight_decay=0.01)
+        adam = Adam(parameters(start, dtype), **settings)
         for g in gradients:
             adam.step({"p": g})
-        ends.append((adam.parameters.flat, adam.gradient_sum))
-    (swept, sums), (expected, unswept_sums) = ends
-    assert np.sum(sums == 0) > np.sum(unswept_sums == 0)
-    np.testing.assert_array_equal(swept, expected)
+        found.append(adam)
+    return found
+
+
+TINIEST = {np.float32: 1e-38, np.float64: 1e-308}  # about where normal numbers end
+
+
+@pytest.mark.parametrize("dtype", TINIEST)
+@pytest.mark.parametrize("seed", range(20))
+def test_the_sweep_changes_nothing_whatever_the_settings(monkeypatch, dtype, seed):
+    """Of 300 parameters, some 0 or tiny, with gradients of all sizes that stay, stop and return."""
+    rng = np.random.default_rng(seed)
+    lowest = np.log10(TINIEST[dtype])
+    start = np.where(rng.random(300) < 0.2, 0, 10 ** rng.uniform(lowest / 2, 0, 300))
+    sizes = 10 ** rng.uniform(lowest, 2, 300)
+    runs = np.repeat(rng.random((7, 300)) < 0.5, 200, axis=0)  # 200 steps with them or without
+    gradients = (rng.standard_normal(runs.shape) * sizes * runs).astype(dtype)
+    settings = {
+        "lr": 10 ** rng.uniform(-6, -1),
+        "betas": tuple(1 - 10 ** rng.uniform(-3, -0.2, 2)),
+        "eps": rng.choice([0, 1e-8, 10 ** rng.uniform(lowest, 0)]),
+        "weight_decay": rng.choice([0, 0.01]),
+    }
+    with np.errstate(all="ignore"):  # with eps 0, a sum of squares that underflows divides by 0
+        swept, expected = ends(monkeypatch, dtype, start, gradients, **settings)
+    few_digits = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(swept.parameters["p"], expected.parameters["p"], few_digits, 0)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_threads_change_no_bit_and_end_with_their_block(n):
-    size = 3 * optim.BLOCK + 777
+    size = 3 * optim.LEAST + 777
     rng = np.random.default_rng(0)
     start, gradients = rng.standard_normal(size), rng.standard_normal((3, size))
     alone, shared = (parameters(start, np.float32) for _ in range(2))
@@ -203,21 +233,21 @@ def test_threads_change_no_bit_and_end_with_their_block(n):
 
 def test_what_no_thread_comes_to_is_done_by_the_calling_one(monkeypatch):
     monkeypatch.setattr(ThreadPoolExecutor, "submit", lambda *_: Future())  # that nobody begins
-    p = parameters(np.zeros(5 * optim.BLOCK), np.float32)
+    p = parameters(np.zeros(5 * optim.LEAST), np.float32)
     with (adam := Adam(p)).threads(3):
-        adam.step({"p": np.ones(5 * optim.BLOCK, np.float32)})
+        adam.step({"p": np.ones(5 * optim.LEAST, np.float32)})
     np.testing.assert_allclose(p.flat, -1e-3, rtol=1e-6)
 
 
 def test_a_small_model_needs_no_other_thread(monkeypatch):
     monkeypatch.setattr(ThreadPoolExecutor, "submit", None)
-    with (adam := Adam(p := parameters([1.0]))).threads(2):
-        adam.step({"p": np.ones(1)})
-    assert p.flat < 1
+    with (adam := Adam(p := parameters(np.ones(100)))).threads(2):
+        adam.step({"p": np.ones(100)})
+    assert np.all(p.flat < 1)
 
 
 def test_what_fails_in_a_thread_fails_here(monkeypatch):
-    monkeypatch.setattr(optim, "BLOCK", 2)
+    monkeypatch.setattr(optim, "LEAST", 2)
     with (adam := Adam(parameters(np.ones(4)))).threads(2):
         adam.gradient_sum = adam.gradient_sum[:3]
         with pytest.raises(ValueError, match="broadcast"):
@@ -225,8 +255,8 @@ def test_what_fails_in_a_thread_fails_here(monkeypatch):
 
 
 def test_threads_warn_of_what_their_caller_warns_of():
-    p = parameters(np.ones(2 * optim.BLOCK), np.float32)
+    p = parameters(np.ones(2 * optim.LEAST), np.float32)
     with np.errstate(over="ignore"), (adam := Adam(p)).threads(2):
-        adam.step({"p": np.full(2 * optim.BLOCK, 1e30, np.float32)})
+        adam.step({"p": np.full(2 * optim.LEAST, 1e30, np.float32)})
     with adam.threads(2), pytest.warns(RuntimeWarning, match="overflow"):
-        adam.step({"p": np.full(2 * optim.BLOCK, 1e30, np.float32)})
+        adam.step({"p": np.full(2 * optim.LEAST, 1e30, np.float32)})

@@ -81,7 +81,8 @@ class Run:
         """
         for name, vector in self.vectors().items():
             if not np.isfinite(vector).all():
-                raise LossNotFiniteError(f"{name} is not finite")
+                reason = "a gradient's square overflowed: " if name == "square_sum" else ""
+                raise LossNotFiniteError(f"{reason}{name} is not finite")
         if any(not abs(value) <= LARGEST for row in self.history for value in row.values()):
             raise LossNotFiniteError("the history is not finite")
 

@@ -16,7 +16,7 @@ from numpyvae import VAE, Adam
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
 from numpyvae.importance import IWAE, log_mean_exp, log_mean_exp_backward
-from numpyvae.optim import BLOCK
+from numpyvae.optim import LEAST
 from reference_torch.proof.parity import Comparison, adam_parity, assert_agree, model_parity, parity
 
 many = settings(max_examples=40, deadline=None)
@@ -288,33 +288,66 @@ def test_log_mean_exp(draw, rows, samples, scale):
 # Adam
 
 
+SMALLEST = {np.float32: 1e-15, np.float64: 1e-150}  # whose squares still have all digits
+
+
 @given(
     draws,
     st.sampled_from([1e-4, 1e-3, 0.1]),
     st.sampled_from([(0.9, 0.999), (0.0, 0.5), (0.5, 0.9)]),
-    st.sampled_from([1e-8, 1e-4]),
+    st.sampled_from([1e-20, 1e-8, 1e-4]),
     st.sampled_from([0.0, 0.01, 0.5]),
-    st.sampled_from([1e-10, 1e-3, 1.0, 1e4]),
+    st.sampled_from([None, 1e-10, 1e-3, 1.0, 1e4]),
+    st.booleans(),
 )
 @settings(max_examples=25, deadline=None)
-def test_adam(draw, lr, betas, eps, weight_decay, scale):
+def test_adam(draw, lr, betas, eps, weight_decay, scale, stops):
     shapes = {"a": (6, 5), "b": (7,)}
     parameters = FlatArrays(shapes, draw.dtype)
     parameters.flat[...] = draw.normal(37)
     adam = Adam(parameters, lr, betas, eps, weight_decay)
+    scale = scale or SMALLEST[draw.dtype]
     gradients = [
         {name: draw.normal(*shape, scale=scale) for name, shape in shapes.items()}
         for _ in range(300)
     ]
+    if stops:
+        gradients += [{name: np.zeros(shape, draw.dtype) for name, shape in shapes.items()}] * 900
     assert_agree(adam_parity(adam, gradients))
 
 
-def test_adam_over_several_blocks():
+@pytest.mark.parametrize("dtype", SMALLEST)
+@pytest.mark.parametrize("above", range(-2, 11))
+def test_adam_where_eps_is_below_and_above_the_gradient(dtype, above):
+    """It swept these squares: at -0.705 where PyTorch has 0.005."""
+    size = SMALLEST[dtype] / 1000  # a square a little above the smallest number
+    parameters = FlatArrays({"p": (1,)}, dtype)
+    parameters.flat[...] = 0.5
+    adam = Adam(parameters, eps=size * 10.0**above)
+    (found,) = adam_parity(adam, [{"p": np.array([size], dtype)}] * 500)
+    assert found.numpy == pytest.approx(found.torch, rel=1e-2)  # of few digits, in PyTorch fewer
+
+
+@pytest.mark.parametrize("dtype", SMALLEST)
+@pytest.mark.parametrize("eps", [0.0, 1e-8])
+def test_adam_where_gradients_stop(dtype, eps):
+    """With eps 0 it was nan once both sums were swept: 0 / 0."""
+    parameters = FlatArrays({"p": (1,)}, dtype)
+    parameters.flat[...] = 0.5
+    adam = Adam(parameters, betas=(0.9, 0.9), eps=eps)
+    gradients = [np.ones(1, dtype)] * 5 + [np.zeros(1, dtype)] * 1500
+    assert_agree(adam_parity(adam, ({"p": gradient} for gradient in gradients)))
+    assert adam.parameters["p"] == pytest.approx(0.4816, abs=1e-4)
+
+
+def test_adam_over_several_slices():
     draw = Draw(0, np.float64)
-    parameters = FlatArrays({"a": (BLOCK, 2), "b": (3,)}, np.float64)
+    parameters = FlatArrays({"a": (LEAST, 2), "b": (3,)}, np.float64)
     parameters.flat[...] = draw.normal(parameters.flat.size)
-    gradients = [{"a": draw.normal(BLOCK, 2), "b": draw.normal(3)} for _ in range(5)]
-    assert_agree(adam_parity(Adam(parameters, weight_decay=0.01), gradients))
+    gradients = [{"a": draw.normal(LEAST, 2), "b": draw.normal(3)} for _ in range(5)]
+    adam = Adam(parameters, weight_decay=0.01)
+    with adam.threads(2):
+        assert_agree(adam_parity(adam, gradients))
 
 
 # Comparing
