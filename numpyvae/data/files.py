@@ -30,13 +30,16 @@ TEMPORARY = ".numpyvae-{}.tmp"
 def reading(path: StrPath) -> Iterator[IO[bytes]]:
     """A binary stream from ``path``; whatever goes wrong in the block is an InputError naming it.
 
-    Only regular files are read: a pipe would let us wait, a device might never end.
+    It is called damage, unless it is an InputError in the block already. Only regular files are
+    read: a pipe would let us wait, a device might never end.
     """
     try:
         with open(path, "rb", opener=_without_waiting) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise ValueError("it is not a regular file")
             yield stream
+    except InputError as error:
+        raise InputError(f"cannot read {path}: {error}") from error
     except DAMAGE as error:
         raise InputError(f"cannot read {path}, damaged or of another kind: {error}") from error
     except MemoryError as error:

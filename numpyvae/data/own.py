@@ -12,12 +12,10 @@ import numpy as np
 from ..errors import InputError
 from ..functional import Array
 from .dataset import Dataset
-from .files import reading
 from .npz import map_npy, read_npy, read_npz
 
 LARGE = 1 << 30  # bytes: larger .npy files stay on disk
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-MOST_PIXELS = 50_000_000  # in one picture
 
 # images, labels, test images and test labels: our names, and those of Keras' files
 LAYOUTS = (
@@ -37,16 +35,17 @@ def load_folder(path: Path, name: str, image_size: tuple[int, int] | None) -> Da
     parts = [path / "train", path / "test"]
     if not all(map(os.path.isdir, parts)):
         parts = [path]
+    from .pictures import read_pictures  # Pillow is loaded when it is needed
+
     found = [_list_pictures(part) for part in parts]
-    size = image_size or _common_size([file for files, _ in found for file in files], path)
     names = sorted({label for _, labels in found for label in labels})
-    arrays = []
+    images, counts = read_pictures([file for files, _ in found for file in files], image_size)
+    arrays: list[Any] = []
     for files, labels in found:
-        images = np.empty((len(files), *size), np.uint8)
-        for image, file in zip(images, files, strict=True):
-            image[...] = _read_picture(file, size)
-        numbers = [names.index(label) for label in labels] if all(names) else None
-        arrays += [images, numbers]
+        here, counts = counts[: len(files)], counts[len(files) :]
+        numbers = np.repeat([names.index(label) for label in labels], here) if all(names) else None
+        arrays += [images[: sum(here)], numbers]
+        images = images[sum(here) :]
     return _dataset(path, name, arrays)
 
 
@@ -89,39 +88,3 @@ def _list_pictures(folder: Path) -> tuple[list[Path], list[str]]:
     if not files:
         raise InputError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
     return files, [(*file.relative_to(folder).parts[:-1], "")[0] for file in files]
-
-
-def _common_size(files: Sequence[Path], folder: Path) -> tuple[int, int]:
-    """The size of all pictures, (height, width)."""
-    from PIL import Image
-
-    sizes: dict[tuple[int, int], Path] = {}
-    for file in files:
-        with reading(file) as stream, Image.open(stream) as picture:
-            sizes.setdefault((picture.height, picture.width), file)
-        if len(sizes) > 1:
-            shown = ", ".join(f"{f.name} {h} x {w}" for (h, w), f in sizes.items())
-            raise InputError(
-                f"pictures in {folder} differ in size ({shown}): give the image size that they "
-                "are to be scaled to, such as --image-size 28 28"
-            )
-    return next(iter(sizes))
-
-
-def _read_picture(path: Path, size: tuple[int, int]) -> Array:
-    """A picture in shades of grey, scaled to fill ``size``, and cropped where it hangs over."""
-    from PIL import Image, ImageOps
-
-    height, width = size
-    with reading(path) as stream, Image.open(stream) as picture:
-        if picture.width * picture.height > MOST_PIXELS:
-            raise ValueError(f"it has more than {MOST_PIXELS:,} pixels")
-        if picture.mode[0] in "IF":
-            raise ValueError("it has more than 8 bits per pixel: save it with 8")
-        picture.draft("L", (width, height))  # lets a JPEG be decoded smaller
-        ImageOps.exif_transpose(picture, in_place=True)
-        grey = picture.convert("L")
-        if picture.has_transparency_data:
-            alpha = picture.convert("RGBA").getchannel("A")
-            grey = Image.composite(grey, Image.new("L", grey.size, "white"), alpha)
-        return np.asarray(ImageOps.fit(grey, (width, height)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyvae.data import own
+from numpyvae.data import own, pictures
 from numpyvae.data.loading import load_dataset
 
 RNG = np.random.default_rng(0)
@@ -161,9 +161,10 @@ def test_what_is_no_picture_is_named(refused, tmp_path, monkeypatch):
     refused("holds no pictures", tmp_path)
     draw(tmp_path / "a.png", IMAGES[0])
     refused("at least two", tmp_path)
-    draw(tmp_path / "b.png", IMAGES[1].astype(np.uint16))
-    assert "b.png" in refused("more than 8 bits", tmp_path)
+    draw(tmp_path / "b.tif", IMAGES[1].astype(np.int32))
+    assert "b.tif" in refused("sign or 32 bits", tmp_path)
+    (tmp_path / "b.tif").unlink()
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-30])
     assert "b.png" in refused("cannot read", tmp_path)
-    monkeypatch.setattr(own, "MOST_PIXELS", 20)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 20)
     assert "a.png" in refused("more than 20 pixels", tmp_path)
