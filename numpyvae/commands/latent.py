@@ -37,15 +37,16 @@ def run(
     data_dir: str | None,
     out: Path | None,
 ) -> None:
-    checkpoints = [checkpoint, *([other] if other else [])]
-    runs = [load_checkpoint(path) for path in checkpoints]
-    data = load_data(runs[0], dataset, data_dir)
-    for run in runs:
+    runs = {"": load_checkpoint(checkpoint)}
+    if other:
+        runs = {str(checkpoint): runs[""], str(other): load_checkpoint(other)}
+    data = load_data(next(iter(runs.values())), dataset, data_dir)
+    for run in runs.values():
         run.check_fit(data)
     path = picture_path(out, checkpoint, PICTURE)
     draw_latent_space(runs, data, path)
     print(path)
-    flat = [run for run in runs if run.config.z_dim == 2]
+    flat = {name: run for name, run in runs.items() if run.config.z_dim == 2}
     if flat:
         path = path.with_stem(f"{path.stem}-manifold")
         draw_manifold(flat, path)

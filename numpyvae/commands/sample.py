@@ -1,6 +1,7 @@
 """``numpyvae sample``."""
 
 import argparse
+import re
 from math import ceil, sqrt
 from pathlib import Path
 
@@ -26,22 +27,23 @@ DESCRIPTION = """\
 Draw latent vectors, decode them, and save a picture: from the prior N(0, I), or, with --label, from
 a Gaussian fitted to where the training images of that label lie in the latent space.
 """
-PICTURE = "sample.png"
+FORBIDDEN = re.compile(r"[^\w .-]")  # in the name of a file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_argument(parser)
     add_number_argument(parser, "images", 64)
-    parser.add_argument("--label", type=int, metavar="N", help="draw images like those of a label")
+    help = "draw images like those of a label: its name, or else its number"
+    parser.add_argument("--label", metavar="NAME", help=help)
     add_data_arguments(parser, "the images with labels")
     add_seed_argument(parser, "the latent vectors")
-    add_picture_argument(parser, f"{PICTURE} beside CHECKPOINT")
+    add_picture_argument(parser, "sample.png or sample-LABEL.png beside CHECKPOINT")
 
 
 def run(
     checkpoint: Path,
     n: int,
-    label: int | None,
+    label: str | None,
     dataset: str | None,
     data_dir: str | None,
     seed: int,
@@ -56,9 +58,10 @@ def run(
     run, rng = load_checkpoint(checkpoint), Stream.NEW_IMAGES.generator(seed)
     check_grid(n, run.image_shape, ceil(sqrt(n)))  # before so many are decoded
     if label is None:
-        images = run.vae.sample(n, rng)
+        images, name = run.vae.sample(n, rng), "sample.png"
     else:
         images = sample_label(run.vae, load_data(run, dataset, data_dir), label, n, rng)
-    path = picture_path(out, checkpoint, PICTURE)
+        name = f"sample-{FORBIDDEN.sub('_', label)}.png"
+    path = picture_path(out, checkpoint, name)
     draw_images(run, images, path)
     print(path)

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import InputError
 from ..functional import Array
+from .labels import as_labels, number_names
 from .npz import scattered
-from .pixels import as_labels, as_rows, check_range
+from .pixels import as_rows, check_range
 
 MOST_HELD_OUT = 10_000  # images, when none are given for testing
 
@@ -24,6 +25,7 @@ class Dataset:
     """Images of one size, as rows of D = height * width pixels, with labels where there are any.
 
     Images are uint8 in 0..255, or floats in [0, 1] where a user's own images are floats.
+    Labels are whole numbers; ``label_names`` has a name for each from 0 on, where they have names.
     ``data_dir`` is the folder where the files were found, absolute, and None where there were none.
 
     Raises:
@@ -32,11 +34,12 @@ class Dataset:
 
     name: str
     train_images: Array  # (N, D)
-    train_labels: Array | None  # (N,) uint8
+    train_labels: Array | None  # (N,) unsigned
     test_images: Array  # (M, D)
-    test_labels: Array | None  # (M,) uint8
+    test_labels: Array | None  # (M,) unsigned
     image_shape: tuple[int, int]  # (height, width)
     data_dir: str | None = None
+    label_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         height, width = self.image_shape
@@ -58,6 +61,10 @@ class Dataset:
                     f"{part}_labels must be ({len(images)},), one for each image, got "
                     f"{np.shape(labels)}"
                 )
+            if self.label_names and labels is not None and max(labels) >= len(self.label_names):
+                raise InputError(
+                    f"{part}_labels go up to {max(labels)}, beyond {len(self.label_names)} names"
+                )
 
     @classmethod
     def from_arrays(
@@ -74,7 +81,7 @@ class Dataset:
         Args:
             images: (N, H, W), (N, 1, H, W), (N, H, W, 1), or (N, D) where D is a square; uint8,
                 other whole numbers in 0..255, booleans, or floats in [0, 1].
-            labels: (N,) whole numbers in 0..255.
+            labels: (N,) whole numbers from 0, or names, which are numbered as people count.
             test_images, test_labels: the same. Without them, a tenth of ``images``, at least one
                 and at most 10,000, is held out for testing: a random tenth, always the same.
             name: what ``Config(dataset=...)`` calls it.
@@ -86,22 +93,34 @@ class Dataset:
         rows, image_shape = as_rows(images)
         checked = as_labels(labels, len(rows))
         if test_images is None:
+            checked, _, names = number_names(checked, None)
             if len(rows) < 2:
                 raise InputError("one image alone: give at least two, one is held out for testing")
             if copy and isinstance(images, np.ndarray) and np.may_share_memory(rows, images):
                 rows = rows.copy()
             n = _hold_out(rows, checked)
             parts = (None, None) if checked is None else (checked[:n], checked[n:])
-            return cls(name, rows[:n], parts[0], rows[n:], parts[1], image_shape)
+            return cls(name, rows[:n], parts[0], rows[n:], parts[1], image_shape, None, names)
         test_rows, test_shape = as_rows(test_images)
         if test_shape != image_shape:
             raise InputError(f"images of {image_shape} pixels, but test images of {test_shape}")
         checked_test = as_labels(test_labels, len(test_rows))
-        return cls(name, rows, checked, test_rows, checked_test, image_shape)
+        checked, checked_test, names = number_names(checked, checked_test)
+        return cls(name, rows, checked, test_rows, checked_test, image_shape, None, names)
 
     def __repr__(self) -> str:
         labels = "without labels" if self.train_labels is None else "with labels"
         return f"<Dataset {self.name}: {self.describe()}, {self.train_images.dtype}, {labels}>"
+
+    def name_of(self, label: int) -> str:
+        """What a label is called: its name where it has one, or else the number."""
+        return str(label) if self.label_names is None else self.label_names[label]
+
+    def classes(self) -> dict[str, int]:
+        """All labels of training images: from what each is called to its number."""
+        if self.train_labels is None:
+            return {}
+        return {self.name_of(label): label for label in np.unique(self.train_labels).tolist()}
 
     def describe(self) -> str:
         """How many images of which size there are."""

@@ -40,7 +40,8 @@ def load_dataset(
       ``y_test``, the first or all. A large .npy file of uint8 or float32 stays on disk, and is read
       minibatch by minibatch.
     - a path to a folder of pictures: directly in it, or in a folder for each label, or in folders
-      ``train`` and ``test`` of one or the other kind. Colour becomes grey, transparency white.
+      ``train`` and ``test`` (or ``val``) of one or the other kind. Colour becomes grey,
+      transparency white. What is left out, such as hidden pictures, is said (``InputWarning``).
 
     Args:
         name: as above.

@@ -9,13 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, say
 from ..functional import Array
 from .dataset import Dataset
 from .npz import map_npy, read_npy, read_npz
 
 LARGE = 1 << 30  # bytes: larger .npy files stay on disk
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+SPLITS = (  # names of folders of training, test and validation images, in any case
+    ("train", "training"),
+    ("test", "testing"),
+    ("val", "valid", "validation"),
+)
 
 # images, labels, test images and test labels: our names, and those of Keras' files
 LAYOUTS = (
@@ -32,19 +37,14 @@ def load_file(path: Path, name: str) -> Dataset:
 
 def load_folder(path: Path, name: str, image_size: tuple[int, int] | None) -> Dataset:
     """Pictures in a folder, in one folder below it per label, or in such folders train and test."""
-    parts = [path / "train", path / "test"]
-    if not all(map(os.path.isdir, parts)):
-        parts = [path]
     from .pictures import read_pictures  # Pillow is loaded when it is needed
 
-    found = [_list_pictures(part) for part in parts]
-    names = sorted({label for _, labels in found for label in labels})
+    found = [_list_pictures(part) for part in _splits(path)]
     images, counts = read_pictures([file for files, _ in found for file in files], image_size)
     arrays: list[Any] = []
     for files, labels in found:
         here, counts = counts[: len(files)], counts[len(files) :]
-        numbers = np.repeat([names.index(label) for label in labels], here) if all(names) else None
-        arrays += [images[: sum(here)], numbers]
+        arrays += [images[: sum(here)], labels and np.repeat(labels, here)]
         images = images[sum(here) :]
     return _dataset(path, name, arrays)
 
@@ -78,13 +78,73 @@ def _in_order(path: Path, arrays: Mapping[str, Array]) -> list[Array | None]:
     )
 
 
-def _list_pictures(folder: Path) -> tuple[list[Path], list[str]]:
-    """All pictures in a folder, and for each the folder in it that is its label, or ""."""
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in PICTURES and not file.name.startswith(".") and file.is_file()
-    )
+def _splits(path: Path) -> list[Path]:
+    """The folders of training and of test images, or ``path`` itself.
+
+    A folder ``train`` may be a class, such as beside ``car``; it is not where it is alone, or
+    beside one of test images. Of test and validation images, the former are taken.
+    """
+    inside = sorted(each for each in path.iterdir() if not each.name.startswith("."))
+    folders = [each for each in inside if each.is_dir()]
+    train, test, val = ([each for each in folders if each.name.lower() in s] for s in SPLITS)
+    if not train or not (test or val or folders == train):
+        return [path]
+    for same in (train, test, val):
+        if len(same) > 1:
+            raise InputError(f"{path} holds {same[0].name} and {same[1].name}: leave one of them")
+    parts = train + (test or val)
+    if beside := [each for each in inside if each not in parts]:
+        say(f"{path}: left out beside {_listed(parts, path)}: {_listed(beside, path)}")
+    return parts
+
+
+def _list_pictures(folder: Path) -> tuple[list[Path], list[str] | None]:
+    """All pictures in a folder, and their labels, if all have one: in which folder in it they are.
+
+    Nothing hidden is a picture. What is left out is said in a line.
+    """
+    files, left_out = [], []
+    for child in folder.iterdir():
+        below = _files(child)
+        left_out += [] if below or child.name.startswith(".") else [child]
+        for file in below:
+            hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+            picture = file.suffix.lower() in PICTURES and file.is_file()
+            if picture and not hidden:
+                files.append(file)
+            elif picture or not hidden:
+                left_out.append(file)
     if not files:
         raise InputError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
-    return files, [(*file.relative_to(folder).parts[:-1], "")[0] for file in files]
+    if left_out:
+        say(f"{folder}: left out, hidden or no pictures: {_listed(sorted(left_out), folder)}")
+    files.sort()
+    loose = [file for file in files if file.parent == folder]
+    if loose and len(loose) < len(files):
+        say(
+            f"{folder}: no labels, since some are in no folder of a label: {_listed(loose, folder)}"
+        )
+    if loose:
+        return files, None
+    return files, [file.relative_to(folder).parts[0] for file in files]
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or all below a folder, through links, too, but not up, and nowhere twice."""
+    found, todo, seen = [], [path], set()
+    while todo:
+        path = todo.pop()
+        if not path.is_dir():
+            found.append(path)
+            continue
+        real, here = path.resolve(), path.parent.resolve() / path.name
+        if real not in seen and real not in here.parents:
+            seen.add(real)
+            todo += path.iterdir()
+    return found
+
+
+def _listed(paths: Sequence[Path], folder: Path) -> str:
+    """The first few paths as seen from a folder, and how many there are."""
+    shown = ", ".join(str(path.relative_to(folder)) for path in paths[:3])
+    return shown if len(paths) <= 3 else f"{shown}, ... ({len(paths)} in all)"

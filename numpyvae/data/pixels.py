@@ -44,27 +44,6 @@ def as_rows(images: ArrayLike) -> tuple[Array, tuple[int, int]]:
     return np.require(rows, requirements="C"), (shape[0], shape[1])
 
 
-def as_labels(labels: ArrayLike | None, count: int) -> Array | None:
-    """A label for each of ``count`` images, (N,) or (N, 1) whole numbers, as (N,) uint8.
-
-    Raises:
-        InputError: they are anything else.
-    """
-    if labels is None:
-        return None
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "bui":
-        raise InputError(
-            f"labels of type {labels.dtype}: give whole numbers, as the second that "
-            "np.unique(labels, return_inverse=True) returns"
-        )
-    if labels.shape not in ((count,), (count, 1)):
-        raise InputError(f"labels of shape {labels.shape} for {count} images: give ({count},)")
-    if labels.min() < 0 or labels.max() > 255:
-        raise InputError(f"labels from {labels.min()} to {labels.max()}: give 0 to 255")
-    return labels.reshape(count).astype(np.uint8)
-
-
 def check_range(images: Array) -> None:
     """That floats are in [0, 1], which NaN is not.
 

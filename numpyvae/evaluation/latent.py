@@ -5,14 +5,14 @@ Images are rows of pixels as in ``Dataset``, uint8 or floats in [0, 1]; what is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
 from ..data.files import StrPath
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..functional import Array, reparameterize
 from ..model import VAE
 from ..training.chance import Stream
@@ -21,6 +21,8 @@ from .likelihood import active_units, encode, used_units
 
 if TYPE_CHECKING:  # drawing is loaded when something is drawn
     from matplotlib.figure import Figure
+
+Runs = Run | Sequence[Run] | Mapping[str, Run]  # of which pictures show one beside the other
 
 
 def reconstruct(vae: VAE, images: Array, rng: np.random.Generator | None = None) -> Array:
@@ -45,9 +47,13 @@ def draw_unused(z: Array, used: Array, rng: np.random.Generator) -> Array:
 
 
 def sample_label(
-    vae: VAE, data: Dataset, label: int, n: int, rng: np.random.Generator | int | None = None
+    vae: VAE,
+    data: Dataset,
+    label: int | str,
+    n: int,
+    rng: np.random.Generator | int | None = None,
 ) -> Array:
-    """n new images (n, x_dim) like the training images of a label.
+    """n new images (n, x_dim) like the training images of a label: its name, or else its number.
 
     A Gaussian is fitted to where these lie in the latent space: over the images and q(z|x), the
     latent vectors z have the mean of the posterior means, and as their covariance that of the
@@ -56,11 +62,11 @@ def sample_label(
     Raises:
         InputError: no training image has that label.
     """
-    labels = () if data.train_labels is None else np.unique(data.train_labels).tolist()
-    if label not in labels:
-        known = f"it has {', '.join(map(str, labels))}" if labels else "it has none"
+    classes = data.classes()
+    if str(label) not in classes:
+        known = f"it has {', '.join(classes)}" if classes else "it has none"
         raise InputError(f"no training image of {data.name} has the label {label}: {known}")
-    mean, log_var = encode(vae, data.train_images[data.train_labels == label])
+    mean, log_var = encode(vae, data.train_images[data.train_labels == classes[str(label)]])
     between = np.cov(mean, rowvar=False, ddof=0).reshape(vae.z_dim, vae.z_dim)
     covariance = between + np.diag(np.exp(log_var).mean(axis=0))
     z = np.random.default_rng(rng).multivariate_normal(mean.mean(axis=0), covariance, n)
@@ -122,20 +128,30 @@ def traverse(vae: VAE, z: Array, units: Sequence[int], values: Array) -> Array:
     return vae.decode(codes.reshape(-1, vae.z_dim)).reshape(len(units), len(values), vae.x_dim)
 
 
-def describe(run: Run) -> str:
-    """What kind of model it is, in words."""
-    if not run.config.noise and run.config.beta == 0:
-        return "plain autoencoder"
-    return f"VAE, beta {run.config.beta:g}"
+def describe(run: Run, data: Dataset | None = None, name: str = "") -> str:
+    """What kind of model it is, in words, what it is called, and whose images it is shown with.
+
+    The latter only where they are others than it was trained on.
+    """
+    plain = not run.config.noise and run.config.beta == 0
+    text = "plain autoencoder" if plain else f"VAE, beta {run.config.beta:g}"
+    if name:
+        text = f"{name}: {text}"
+    if data is not None and data.name != run.config.dataset:
+        text += f", trained on {run.config.dataset}, images of {data.name}"
+    return one_line(text)
 
 
-def draw_latent_space(
-    runs: Run | Sequence[Run], data: Dataset, path: StrPath | None = None
-) -> Figure:
+def _named(runs: Runs) -> list[tuple[str, Run]]:
+    runs = [runs] if isinstance(runs, Run) else runs
+    return list(runs.items()) if isinstance(runs, Mapping) else [("", run) for run in runs]
+
+
+def draw_latent_space(runs: Runs, data: Dataset, path: StrPath | None = None) -> Figure:
     """Draws where the test images lie in the latent spaces of the runs, side by side.
 
     In the first two principal components of the posterior means, coloured by label, with the
-    prior's circles of 1, 2 and 3 standard deviations.
+    prior's circles of 1, 2 and 3 standard deviations. A mapping gives the runs names.
 
     Raises:
         InputError: there are fewer than two test images, or the picture cannot be written.
@@ -144,37 +160,43 @@ def draw_latent_space(
 
     if len(data.test_images) < 2:
         raise InputError(f"{data.name} has one test image: principal components need two")
-    runs = [runs] if isinstance(runs, Run) else runs
-    two = all(run.config.z_dim <= 2 for run in runs)
+    named = _named(runs)
+    two = all(run.config.z_dim <= 2 for _, run in named)
     panels = [
         (
-            f"Test images in the latent space\n{describe(run)}",
+            f"Test images in the latent space\n{describe(run, data, name)}",
             plane(encode(run.vae, data.test_images)[0]),
             data.test_labels,
         )
-        for run in runs
+        for name, run in named
     ]
     labels = ("$z_1$", "$z_2$") if two else ("first component", "second component")
-    return latent_space(panels, path, labels)
+    return latent_space(panels, path, labels, data.name_of)
 
 
-def draw_manifold(runs: Run | Sequence[Run], path: StrPath | None = None, n: int = 15) -> Figure:
+def draw_manifold(runs: Runs, path: StrPath | None = None, n: int = 15) -> Figure:
     """Draws what two latent units stand for: images decoded at the quantiles of the prior.
+
+    A mapping gives the runs names.
 
     Raises:
         InputError: a run has another number of latent units than two.
     """
     from ..figures.images import image_panels
 
-    runs = [runs] if isinstance(runs, Run) else runs
-    if any(run.config.z_dim != 2 for run in runs):
+    named = _named(runs)
+    if any(run.config.z_dim != 2 for _, run in named):
         raise InputError("the manifold can be drawn only where there are two latent units")
     panels = [
-        (f"Decoded at the prior's quantiles\n{describe(run)}", run.vae.decode(quantile_grid(n)), n)
-        for run in runs
+        (
+            f"Decoded at the prior's quantiles\n{describe(run, name=name)}",
+            run.vae.decode(quantile_grid(n)),
+            n,
+        )
+        for name, run in named
     ]
     ticks = [f"{value:.1f}".replace("-", "−") for value in _quantiles(n)]
-    return image_panels(panels, runs[0].image_shape, path, "$z_1$", "$z_2$", ticks)
+    return image_panels(panels, named[0][1].image_shape, path, "$z_1$", "$z_2$", ticks)
 
 
 def draw_interpolation(
@@ -199,7 +221,7 @@ def draw_interpolation(
     start, end = images[chosen[:n]], images[chosen[n:]]
     rng = Stream.RECONSTRUCTIONS.generator(seed) if run.config.noise else None
     paths = interpolate(run.vae, start, end, steps, rng)
-    title = f"Decoded on the straight line between their posterior means ({describe(run)})"
+    title = f"Decoded on the straight line between their posterior means ({describe(run, data)})"
     panels = [
         ("From", as_floats(start), 1),
         (title, paths.reshape(-1, run.vae.x_dim), steps),
@@ -230,6 +252,6 @@ def draw_traversal(run: Run, data: Dataset, n: int = 10, path: StrPath | None = 
         (f"unit {unit}\nvariance {variances[unit]:.2f}", row)
         for unit, row in zip(units, images, strict=True)
     ]
-    title = f"One latent unit at a time, the most active first ({describe(run)})"
+    title = f"One latent unit at a time, the most active first ({describe(run, data)})"
     labels = [f"{value:g}".replace("-", "−") for value in values]
     return image_rows([(title, rows)], run.image_shape, path, labels)

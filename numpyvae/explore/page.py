@@ -44,6 +44,7 @@ def run_data(run: Run, data: Dataset) -> dict[str, Any]:
     labels = data.test_labels
     return {
         "dataset": Path(config.dataset).name,
+        "images": Path(data.name).name,
         "sizes": run.vae.sizes,
         "image_shape": run.image_shape,
         "reconstruction": config.reconstruction,
@@ -58,6 +59,7 @@ def run_data(run: Run, data: Dataset) -> dict[str, Any]:
         "train_images": packed(bytes_of(data.train_images[:n_train])),
         "test_images": packed(bytes_of(data.test_images[:n_test])),
         "test_labels": None if labels is None else labels[:n_test].tolist(),
+        "label_names": data.label_names,
     }
 
 
@@ -100,6 +102,8 @@ def about(run: dict[str, Any]) -> str:
         text += f", {run['epochs']} epochs, validation loss {run['loss']:.2f} per image"
     if run["samples"] > 1:
         text += f"; trained with {run['samples']} samples per image, shown with the loss of one"
+    if run.get("images", run["dataset"]) != run["dataset"]:
+        text += f"; the images are others, of {run['images']}"
     return text + "."
 
 

@@ -169,7 +169,8 @@ def image_rows(
     y = height
     for title, rows in tiled:
         y -= title_height
-        figure.text(label_width / width, (y + 12) / height, title, fontsize=TITLE_SIZE)
+        x, top = label_width / width, (y + 12) / height
+        figure.text(x, top, title, fontsize=TITLE_SIZE, parse_math=False)
         for label, strip in rows:
             y -= len(strip)
             x, middle = (label_width - 10) / width, (y + len(strip) / 2) / height
@@ -215,7 +216,7 @@ def image_panels(
     for title, grid, panel_width in zip(titles, grids, widths, strict=True):
         y = height - top - len(grid)
         _paste(figure, grid, x, y)
-        write(x, height - top + 10, title, fontsize=TITLE_SIZE)
+        write(x, height - top + 10, title, fontsize=TITLE_SIZE, parse_math=False)
         write(x + grid.shape[1] / 2, y - 16 - room, xlabel, **small)
         write(x - 16 - room, y + len(grid) / 2, ylabel, rotation=90, **small)
         for i, tick in enumerate(ticks):

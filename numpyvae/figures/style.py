@@ -29,7 +29,7 @@ def finish(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
 
 def finish_panel(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
     """Gives a panel its title and axis labels, in the style of all panels."""
-    axes.set_title(title, fontsize=TITLE_SIZE, loc="left")
+    axes.set_title(title, fontsize=TITLE_SIZE, loc="left", parse_math=False)
     axes.set_xlabel(xlabel, fontsize=FONT_SIZE)
     axes.set_ylabel(ylabel, fontsize=FONT_SIZE)
     axes.tick_params(labelsize=FONT_SIZE)

@@ -3,7 +3,8 @@
 The file holds
 
     header         JSON text: format, version, configuration, image shape, random state,
-                   number of Adam steps, columns of the history, folder of the data
+                   number of Adam steps, columns of the history, folder of the data, names of
+                   its labels
     parameters     all parameters, one after the other, in the order of ``VAE.parameters``
     gradient_sum   Adam's two sums, in the same order
     square_sum
@@ -52,6 +53,7 @@ def save_checkpoint(path: StrPath, run: Run) -> None:
         "adam_steps": run.adam.steps,
         "columns": COLUMNS,
         "data_dir": run.data_dir,
+        "label_names": run.label_names,
     }
     rows = [[row[column] for column in COLUMNS] for row in run.history]
     arrays = {
@@ -113,6 +115,11 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     run.data_dir = header["data_dir"]
     if not isinstance(run.data_dir, str | None):
         raise InputError(f"its data_dir is {run.data_dir!r}")
+    names = header.get("label_names")  # older checkpoints lack them
+    if names is not None:
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError(f"its label_names are {names!r}")
+        run.label_names = tuple(names)
 
     rows = arrays["history"]
     if header["columns"] != list(COLUMNS) or rows.shape[1:] != (len(COLUMNS),):

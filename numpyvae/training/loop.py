@@ -74,7 +74,7 @@ def train(
             new.check_fit(data)
         kept = nullcontext(new) if folder is None else begin_run(new, folder)
     with kept as run:
-        run.data_dir = data.data_dir
+        run.data_dir, run.label_names = data.data_dir, data.label_names
         trainer = make_trainer(run, data)
         unfinished = len(run.history) < config.epochs
         try:

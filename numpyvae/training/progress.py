@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
+from textwrap import shorten
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from ..data.dataset import Dataset
 from ..data.files import reading
+from ..errors import one_line
 from .config import Config
 from .folder import HISTORY
 from .run import Run
@@ -182,6 +184,9 @@ def describe(run: Run, data: Dataset, folder: Path | None) -> str:
     ]
     if config.importance_samples > 1:
         lines[-1] += f", {config.bound} bound of {config.importance_samples} samples"
+    if names := data.label_names:
+        text = one_line("labels: " + ", ".join(names))
+        lines.insert(1, shorten(text, 79, placeholder=f" ... ({len(names)} in all)"))
     if folder is not None:
         lines.append(f"kept in {folder}")
     return "\n".join(lines)

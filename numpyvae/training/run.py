@@ -46,7 +46,8 @@ class Run:
     """Everything that training changes, and the settings it goes by: what a checkpoint holds.
 
     ``history`` has a row per finished epoch, from ``COLUMNS`` to numbers; losses are per image.
-    ``data_dir`` is the folder where the data set's files lay, if there were any.
+    ``data_dir`` is the folder where the data set's files lay, if there were any; ``label_names``
+    are those of its labels, from 0 on, if these have names.
     """
 
     config: Config
@@ -56,6 +57,7 @@ class Run:
     rng: np.random.Generator
     history: list[dict[str, float]]
     data_dir: str | None = None
+    label_names: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         epochs = f"{len(self.history)} of {self.config.epochs} epochs"

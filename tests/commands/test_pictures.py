@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
+
+from numpyvae import load_checkpoint
 
 
 def assert_pictures(call, line, *paths):
@@ -31,9 +34,24 @@ def test_each_draws_beside_the_checkpoint(numpyvae, train):
 
 def test_samples_of_a_label_need_the_labels(numpyvae, train):
     train("--epochs 1 --out run")
+    assert_pictures(numpyvae, "sample run --label 1 --n 9", "run/sample-1.png")
+    assert_pictures(numpyvae, "sample run --label 0 --n 9", "run/sample-0.png")
+    assert_pictures(numpyvae, "sample run --n 9", "run/sample.png")
     assert_pictures(numpyvae, "sample run --label 1 --n 9 --out one.png", "one.png")
-    assert_pictures(numpyvae, "sample run --label 0 --n 9 --out zero.png", "zero.png")
-    assert Path("one.png").read_bytes() != Path("zero.png").read_bytes()
+    pictures = [Path(f"run/sample{which}.png").read_bytes() for which in ("", "-0", "-1")]
+    assert len(set(pictures)) == 3
+    assert Path("one.png").read_bytes() == pictures[2]
+
+
+def test_samples_of_a_label_with_a_name(numpyvae, mistake):
+    images = np.random.default_rng(0).integers(0, 256, (60, 6, 5), np.uint8)
+    np.savez("named.npz", images=images, labels=np.array(["square", "../round", "-3"] * 20))
+    numpyvae("train --dataset named.npz --hidden 6 5 --z-dim 2 --epochs 1 --out run")
+    assert load_checkpoint("run").label_names == ("-3", "../round", "square")
+    assert_pictures(numpyvae, "sample run --label square", "run/sample-square.png")
+    assert_pictures(numpyvae, "sample run --label ../round", "run/sample-.._round.png")
+    assert_pictures(numpyvae, "sample run --label -3", "run/sample--3.png")
+    mistake("sample run --label 2", "has the label 2: it has -3, ../round, square")
 
 
 def test_a_square_number_of_samples_is_a_square(numpyvae, train):

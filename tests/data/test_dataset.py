@@ -80,6 +80,7 @@ def test_floats_outside_0_and_1_are_no_pixels(bad):
         ({"train_images": np.zeros((3, 20), int)}, "train_images must be uint8 or floats"),
         ({"train_labels": np.zeros(39, np.uint8)}, r"train_labels must be \(40,\)"),
         ({"test_labels": np.zeros((12, 1), np.uint8)}, r"test_labels must be \(12,\)"),
+        ({"test_labels": np.arange(12), "label_names": ("a", "b")}, "up to 11, beyond 2 names"),
     ],
 )
 def test_arrays_that_contradict_each_other_are_refused(tiny, change, said):
@@ -124,3 +125,22 @@ def test_test_images_can_be_given():
         Dataset.from_arrays(images, test_images=images.reshape(6, 3, 2))
     with pytest.raises(InputError, match="at least two"):
         Dataset.from_arrays(images[:1])
+
+
+def test_labels_that_are_names_are_kept():
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1) + 100
+    names = ["b", "a10", "a2", "b", "b", "b", "b", "b", "b", "b"]
+    data = Dataset.from_arrays(images, names)
+    assert data.label_names == ("a2", "a10", "b")
+    for part in ("train", "test"):
+        rows = zip(getattr(data, f"{part}_images"), getattr(data, f"{part}_labels"), strict=True)
+        assert all(data.name_of(label) == names[row[0] - 100] for row, label in rows)
+    apart = Dataset.from_arrays(images[:2], names[:2], images[2:], names[2:])
+    assert apart.classes() == {"a10": 1, "b": 2}
+    assert [apart.name_of(label) for label in apart.test_labels] == names[2:]
+
+
+def test_labels_without_names_are_called_by_their_numbers(tiny):
+    labelled = replace(tiny, train_labels=np.arange(40) % 3 + 300)
+    assert labelled.classes() == {"300": 300, "301": 301, "302": 302}
+    assert tiny.classes() == {}

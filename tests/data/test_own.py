@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from numpyvae.data import own, pictures
 from numpyvae.data.loading import load_dataset
+from numpyvae.errors import InputWarning
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 4, 6), np.uint8)
@@ -89,7 +92,6 @@ def draw(path, image):
 def test_a_folder_of_pictures(tmp_path):
     for i, image in enumerate(IMAGES):
         draw(tmp_path / f"{i:02}.png", image)
-    (tmp_path / "notes.txt").write_text("not a picture")
     dataset = load_dataset(tmp_path)
     found = {image.tobytes() for image in (*dataset.train_images, *dataset.test_images)}
     assert found == {image.tobytes() for image in IMAGES}
@@ -106,6 +108,141 @@ def test_a_folder_per_label_and_parts_for_training_and_testing(tmp_path):
     np.testing.assert_array_equal(dataset.test_images[0], IMAGES[1].ravel())
     whole = load_dataset(tmp_path / "train")
     assert sorted([*whole.train_labels, *whole.test_labels]) == [0, 0, 1, 1, 2]
+
+
+def labels_of(folder):
+    """What every picture in a data set is called: those of training, and those of tests."""
+    data = load_dataset(folder)
+    return [sorted(map(data.name_of, part)) for part in (data.train_labels, data.test_labels)]
+
+
+def test_folders_called_by_whole_numbers_are_these_labels(tmp_path):
+    for i, label in enumerate((0, 2, 10, 300, 2, 10)):
+        draw(tmp_path / f"{label}" / f"{i}.png", IMAGES[i])
+    data = load_dataset(tmp_path)
+    both = {
+        image.tobytes(): label
+        for images, labels in (
+            (data.train_images, data.train_labels),
+            (data.test_images, data.test_labels),
+        )
+        for image, label in zip(images, labels, strict=True)
+    }
+    assert [both[image.tobytes()] for image in IMAGES[:6]] == [0, 2, 10, 300, 2, 10]
+    assert data.label_names is None
+
+
+def test_other_names_are_kept_and_sorted_as_people_count(tmp_path):
+    for i, label in enumerate(("b", "a10", "a2", "A1")):
+        draw(tmp_path / label / f"{i}.png", IMAGES[i])
+    assert load_dataset(tmp_path).label_names == ("A1", "a2", "a10", "b")
+
+
+def test_more_than_256_labels_are_labels(tmp_path):
+    for i in range(300):
+        draw(tmp_path / f"c{i}" / "1.png", IMAGES[i % 20])
+    train, test = labels_of(tmp_path)
+    assert sorted(train + test) == sorted(f"c{i}" for i in range(300))
+
+
+@pytest.mark.parametrize(
+    ("names", "left_out"),
+    [
+        ("train test", None),
+        ("train val", None),
+        ("Train Test", None),
+        ("training testing", None),
+        ("train validation", None),
+        ("TRAIN valid", None),
+        ("train test val", "left out beside train, test: val"),
+        ("train test car", "left out beside train, test: car"),
+    ],
+)
+def test_the_usual_names_of_parts_are_known(tmp_path, names, left_out):
+    for part, labels in zip(names.split(), ("abcab", "cb", "a"), strict=False):
+        for i, label in enumerate(labels):
+            draw(tmp_path / part / label / f"{i}.png", IMAGES[i])
+    with pytest.warns(InputWarning, match=left_out) if left_out else nullcontext():
+        assert labels_of(tmp_path) == [list("aabbc"), list("bc")]
+
+
+def test_training_images_alone_are_split(tmp_path):
+    for i, label in enumerate("aab"):
+        draw(tmp_path / "train" / label / f"{i}.png", IMAGES[i])
+    train, test = labels_of(tmp_path)
+    assert sorted(train + test) == list("aab")
+
+
+def test_a_train_may_be_a_vehicle(tmp_path):
+    for i, label in enumerate(("car", "train", "plane", "train")):
+        draw(tmp_path / label / f"{i}.png", IMAGES[i])
+    train, test = labels_of(tmp_path)
+    assert sorted(train + test) == ["car", "plane", "train", "train"]
+
+
+def test_two_folders_of_training_images_are_one_too_many(tmp_path, refused):
+    for i, label in enumerate(("train", "Training", "test")):
+        draw(tmp_path / label / f"{i}.png", IMAGES[i])
+    refused("holds Training and train: leave one of them", tmp_path)
+
+
+def test_test_images_need_no_labels(tmp_path):
+    for i, place in enumerate(("train/a", "train/b", "test")):
+        draw(tmp_path / place / f"{i}.png", IMAGES[i])
+    data = load_dataset(tmp_path)
+    assert (data.classes(), data.test_labels) == ({"a": 0, "b": 1}, None)
+
+
+def test_linked_folders_are_folders_but_never_in_circles(tmp_path):
+    for i, label in enumerate("ab"):
+        draw(tmp_path / "elsewhere" / label / "deep" / f"{i}.png", IMAGES[i])
+        (tmp_path / "elsewhere" / label / "up").symlink_to("..")
+    draw(tmp_path / "images" / "c" / "2.png", IMAGES[2])
+    for label in "ab":
+        (tmp_path / "images" / label).symlink_to(tmp_path / "elsewhere" / label)
+    (tmp_path / "images" / "c" / "circle").symlink_to("..")
+    train, test = labels_of(tmp_path / "images")
+    assert sorted(train + test) == list("abc")
+    (tmp_path / "images" / "circle").symlink_to(".")
+    with pytest.warns(InputWarning, match="no pictures: circle$"):
+        labels_of(tmp_path / "images")
+
+
+def test_what_is_hidden_or_no_picture_is_left_out_in_a_line(tmp_path):
+    for i, label in enumerate(("a", "b", ".thumbnails", ".ipynb_checkpoints", "b/.trash")):
+        draw(tmp_path / label / f"{i}.png", IMAGES[i])
+    (tmp_path / ".DS_Store").write_text("neither hidden nor shown")
+    with pytest.warns(InputWarning) as said:
+        train, test = labels_of(tmp_path)
+    assert sorted(train + test) == ["a", "b"]
+    hidden = ".ipynb_checkpoints/3.png, .thumbnails/2.png, b/.trash/4.png"
+    assert [str(each.message) for each in said] == [
+        f"{tmp_path}: left out, hidden or no pictures: {hidden}"
+    ]
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.warns(InputWarning, match=r"b/.trash/4.png, ... \(4 in all\)"):
+        load_dataset(tmp_path)
+
+
+def test_pictures_beside_the_folders_of_labels_take_them_away_in_a_line(tmp_path):
+    for i, place in enumerate(("a", "b", ".")):
+        draw(tmp_path / place / f"{i}.png", IMAGES[i])
+    with pytest.warns(InputWarning, match="no labels, since some are in no folder .*: 2.png"):
+        data = load_dataset(tmp_path)
+    assert (data.train_labels, data.label_names) == (None, None)
+    assert len(data.train_images) + len(data.test_images) == 3
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    draw(tmp_path / "a" / "1.png", IMAGES[0])
+    monkeypatch.setattr(Path, "iterdir", lambda _: (_ for _ in ()).throw(PermissionError("no")))
+    with pytest.raises(PermissionError):
+        load_dataset(tmp_path)
+
+
+def test_names_in_a_file_are_labels(tmp_path):
+    np.savez(tmp_path / "own.npz", images=IMAGES, labels=np.array(["dog", "cat"] * 10))
+    assert load_dataset(tmp_path / "own.npz").label_names == ("cat", "dog")
 
 
 def test_pictures_of_several_sizes_are_scaled_and_cropped_on_request(refused, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numpyvae import InputError
-from numpyvae.data.pixels import as_labels, as_rows
+from numpyvae.data.pixels import as_rows
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (20, 4, 6), np.uint8)
@@ -72,26 +72,3 @@ def test_other_arrays_are_refused_with_a_remedy(images, said):
     with pytest.raises(InputError, match=said) as error:
         as_rows(images)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("labels", [[1, 2, 255], np.array([[1], [2], [255]]), (True, 2, 255)])
-def test_labels_are_a_byte_each(labels):
-    found = as_labels(labels, 3)
-    assert found.dtype == np.uint8
-    assert found.tolist() == [1, 2, 255]
-
-
-@pytest.mark.parametrize(
-    ("labels", "said"),
-    [
-        (np.zeros(3, int), r"shape \(3,\) for 4 images"),
-        (np.eye(4, dtype=int), r"shape \(4, 4\)"),
-        (np.zeros(4), "float64: give whole numbers"),
-        (["cat", "dog", "cat", "cat"], "np.unique"),
-        (np.array([0, 1, 2, 256]), "from 0 to 256"),
-        (np.array([0, 1, 2, -1]), "from -1 to 2"),
-    ],
-)
-def test_other_labels_are_refused(labels, said):
-    with pytest.raises(InputError, match=said):
-        as_labels(labels, 4)

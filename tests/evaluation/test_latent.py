@@ -162,6 +162,13 @@ def test_samples_of_a_label_are_decoded_from_where_its_images_lie(run, tiny, mon
     assert drawn[0].dtype == np.float32
     with pytest.raises(InputError, match="no training image of tiny has the label 7: it has 0, 1"):
         latent.sample_label(run.vae, labelled, 7, 1)
+    latent.sample_label(run.vae, labelled, "1", 1)
+    named = replace(labelled, label_names=("cat", "dog"))
+    latent.sample_label(run.vae, named, "dog", 100_000, rng=0)
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    for label in ("1", 1, "Dog"):
+        with pytest.raises(InputError, match=f"has the label {label}: it has cat, dog"):
+            latent.sample_label(run.vae, named, label, 1)
     with pytest.raises(InputError, match="it has none"):
         latent.sample_label(run.vae, tiny, 7, 1)
 
@@ -172,14 +179,21 @@ def test_a_latent_space_shows_the_codes_with_their_labels(run, tiny, tmp_path, m
     labels = np.arange(12) % 3
     latent.draw_latent_space([run], replace(tiny, test_labels=labels), tmp_path / "x.png")
     latent.draw_latent_space([run], tiny, tmp_path / "x.png")
-    ((title, points, shown),), _, axis_labels = drawn[0]
+    ((title, points, shown),), _, axis_labels, name_of = drawn[0]
     np.testing.assert_array_equal(points, run.vae.encode(as_floats(tiny.test_images))[0])
     np.testing.assert_array_equal(shown, labels)
     assert axis_labels == ("$z_1$", "$z_2$")
-    assert "VAE, beta 1" in title
+    assert title == "Test images in the latent space\nVAE, beta 1"
+    assert name_of(2) == "2"
     assert drawn[1][0][0][2] is None
     latent.draw_latent_space(run, replace(tiny, test_images=tiny.test_images[:2]))
     assert len(drawn[2][0][0][1]) == 2
+    named = replace(tiny, name="other", test_labels=labels, label_names=("a", "b", "c"))
+    latent.draw_latent_space({"one": run, "two": run}, named)
+    assert drawn[3][3](2) == "c"
+    assert [title.splitlines()[1] for title, _, _ in drawn[3][0]] == [
+        f"{name}: VAE, beta 1, trained on tiny, images of other" for name in ("one", "two")
+    ]
     with pytest.raises(InputError, match="one test image"):
         latent.draw_latent_space([run], replace(tiny, test_images=tiny.test_images[:1]), "x.png")
 

@@ -1,9 +1,10 @@
 """The page in Chromium: everything that can be done on it, done."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from numpyvae import Dataset
 from numpyvae.explore.page import BOOK, fill, run_data
 from reference_torch.proof.deliberate_errors import ERRORS
 
@@ -362,9 +363,9 @@ MARKUP = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&<!--
 def test_names_full_of_markup_stay_names(open_page, make_run, digits):
     name = MARKUP.replace("/", "")
     run = make_run(dataset=name)
-    data = Dataset(name, *(getattr(digits, part) for part in (
-        "train_images", "train_labels", "test_images", "test_labels", "image_shape")))  # fmt: skip
+    data = replace(digits, name=name, label_names=(MARKUP,) * 10)
     opened = open_page(run, data)
+    assert opened.inner_text("#look .picker").endswith(f"a {MARKUP}")
     assert opened.inner_text("#look em") == name
     assert opened.locator("script").count() == 2
     assert opened.locator("main img, header img").count() == 0

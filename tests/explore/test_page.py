@@ -4,6 +4,7 @@ import base64
 import importlib.util
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpyvae.explore.page import (
     DRAWING,
     MATHEMATICS,
     SECTIONS,
+    about,
     bytes_of,
     code_of,
     fill,
@@ -75,6 +77,15 @@ def test_weights_and_images_come_out_as_they_went_in(make_run, digits):
     images = zlib.decompress(base64.b64decode(known["test_images"]))
     assert images == digits.test_images[:300].tobytes()  # as many as a page may have
     assert known["test_labels"] == digits.test_labels[:300].tolist()
+    assert known["label_names"] is None
+
+
+def test_the_page_knows_names_of_labels_and_whose_images_it_shows(make_run, digits):
+    names = tuple(map("number {}".format, range(10)))
+    assert run_data(make_run(), replace(digits, label_names=names))["label_names"] == names
+    others = replace(digits, name="a/other.npz")
+    assert "images are others, of other.npz." in about(run_data(make_run(), others))
+    assert "others" not in about(run_data(make_run(), digits))
 
 
 def test_every_step_finds_its_line_of_code(mathematics):

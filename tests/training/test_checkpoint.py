@@ -84,6 +84,8 @@ def pcg64(state, inc):
         ({"rng": {**pcg64(1, 3), "has_uint32": 2}}, "random state"),
         ({"rng": {**pcg64(1, 3), "uinteger": 2**32}}, "random state"),
         ({"columns": ["epoch"]}, "columns"),
+        ({"label_names": "abc"}, "label_names"),
+        ({"label_names": ["a", 3]}, "label_names"),
     ],
 )
 def test_a_header_that_lies_is_refused(path, changes, message):
@@ -92,6 +94,17 @@ def test_a_header_that_lies_is_refused(path, changes, message):
         load_checkpoint(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_names_of_labels_are_kept_and_older_checkpoints_have_none(run, path):
+    assert load_checkpoint(path).label_names is None
+    run.label_names = ("café", "\udcff", "")
+    save_checkpoint(path, run)
+    assert load_checkpoint(path).label_names == run.label_names
+    header = json.loads(str(header_with(path)))
+    del header["label_names"]
+    rewrite(path, header=np.array(json.dumps(header)))
+    assert load_checkpoint(path).label_names is None
 
 
 def test_every_state_that_a_generator_can_have_is_loaded(path):

@@ -50,6 +50,17 @@ def test_the_start_says_what_is_trained(shown, tmp_path):
     ]
 
 
+def test_names_of_labels_are_said_in_one_line(run, tiny):
+    def said(*names: str) -> str:
+        return progress.describe(run, replace(tiny, label_names=names), None).splitlines()[1]
+
+    assert said("circle", "a\x1bb") == r"labels: circle, a\x1bb"
+    many = said(*(f"class{i}" for i in range(300)))
+    assert many.startswith("labels: class0, class1, ")
+    assert many.endswith(", ... (300 in all)")
+    assert len(many) <= 79
+
+
 @pytest.mark.parametrize(
     ("number", "shown"),
     [(0.0, "0.000"), (0.1234, "0.123"), (99.4, "99.400"), (123.456, "123.46"), (12345.6, "12346")],

@@ -53,15 +53,16 @@ function look_section(state) {
   );
 
   const count = data.test_images.shape[0];
+  const labels = data.run.test_labels;
+  const what = (n) => `a ${label_name(data.run, labels[n])}`;
   const picker = slider("Test image", {
     min: 0,
     max: count - 1,
     start: state.number,
-    text: (n) => (data.run.test_labels ? `${n}: a ${data.run.test_labels[n]}` : `${n}`),
+    text: (n) => (labels ? `${n}: ${what(n)}` : `${n}`),
     changed: (n) => state.set_test_image(n),
   });
   find("#look .picker").append(picker);
-  const labels = data.run.test_labels;
   const firsts = labels
     ? [...new Set(labels)]
         .sort((a, b) => a - b)
@@ -72,7 +73,7 @@ function look_section(state) {
     const canvas = element("canvas", { "aria-hidden": "true" });
     const x = floats(data.test_images, [number]);
     paint(canvas, x, picture("x", x.shape, shape), { grey: true });
-    const label = labels ? `A test image of ${labels[number]}` : `Test image ${number}`;
+    const label = labels ? `A test image of ${what(number)}` : `Test image ${number}`;
     const choose = () => {
       picker.set(number);
       state.set_test_image(number);
@@ -134,7 +135,7 @@ function look_section(state) {
             plane.units[axis] = Number(choice.value);
             chosen = true;
             name_units();
-            plane.show_codes(state.codes, labels);
+            plane.show_codes(state.codes, data.run);
             state.changed();
           },
         },
@@ -150,7 +151,7 @@ function look_section(state) {
       plane.units = most_active(state.codes);
       [0, 1].forEach((axis) => (plane[`choice${axis}`].value = plane.units[axis]));
     }
-    plane.show_codes(state.codes, labels);
+    plane.show_codes(state.codes, data.run);
     name_units();
   }
   let codes = null;

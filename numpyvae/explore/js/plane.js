@@ -3,6 +3,7 @@
 
 // Of the classes; a digit stands at the middle of each, so that nobody needs to tell ten colours
 // apart.
+const label_name = (run, label) => `${run.label_names?.[label] ?? label}`;
 const label_colour = (label) => colour(`class${label % 10}`);
 
 class Plane {
@@ -41,10 +42,11 @@ class Plane {
     });
   }
 
-  // Codes (N, z_dim) of the test images, and their labels.
-  show_codes(codes, labels) {
+  // Codes (N, z_dim) of the test images of a run.
+  show_codes(codes, run) {
     this.codes = codes;
-    this.labels = labels;
+    this.labels = run.test_labels;
+    this.name_of = (label) => label_name(run, label);
     this.flat = codes.shape[1] === 1;
     const far = [];
     for (let i = 0; i < codes.shape[0]; i++) {
@@ -187,9 +189,14 @@ class Plane {
     context.font = "bold 17px system-ui, sans-serif";
     for (const [label, [a, b, count]] of Object.entries(means)) {
       const fill = label_colour(label);
-      outlined(context, label, x0 + (scale * a) / count, y0 - (scale * b) / count, fill);
+      const name = shortened(this.name_of(label), 24);
+      outlined(context, name, x0 + (scale * a) / count, y0 - (scale * b) / count, fill);
     }
   }
+}
+
+function shortened(text, most) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 function outlined(context, text, x, y, fill) {

@@ -202,7 +202,7 @@ function train_section(state) {
     if (codes !== state.codes) {
       codes = state.codes;
       if (state.vae.z_dim > 2) plane.units = most_active(codes);
-      plane.show_codes(codes, data.run.test_labels);
+      plane.show_codes(codes, data.run);
     }
     plane.draw(null);
     samples.show("y", state.vae.decode(z), { grey: true });
