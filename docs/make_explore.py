@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from numpyvae import VAE
+from numpyvae import VAE, FullyConnected
 from numpyvae.commands.main import main as numpyvae
 from numpyvae.explore.page import BOOK, fill
 from numpyvae.functional import Array
@@ -83,7 +83,7 @@ def formulas(found: dict[str, Any]) -> list[str]:
 
 def network_on_paper(section: str) -> dict[str, Any]:
     """The numbers of the smallest network, from the section's example, and its steps in words."""
-    names: dict[str, Any] = {"np": np, "VAE": VAE}
+    names: dict[str, Any] = {"np": np, "VAE": VAE, "FullyConnected": FullyConnected}
     for example in doctest.DocTestParser().get_examples(section):
         if example.source.startswith(("vae =", "chosen =", "for layer,", "    ", "x, eps =")):
             exec(example.source, names)

@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from numpyvae import VAE, Loss
+from numpyvae import VAE, FullyConnected, Loss
 from numpyvae.commands.main import main as numpyvae
 from numpyvae.figures.style import BLUE, ORANGE
 from numpyvae.functional import Array
@@ -267,7 +267,7 @@ def finite_differences(path: Path) -> None:
 
 def difference_error(dtype: type, step: float) -> float:
     """For one direction in the space of the decoder's last bias, where there is no kink."""
-    vae = VAE(x_dim=64, h_dim1=32, h_dim2=16, z_dim=4, dtype=dtype)
+    vae = VAE(FullyConnected(64, 32, 16, 4, dtype))
     rng = np.random.default_rng(0)
     x: Array = rng.random((8, 64)).astype(dtype)
     eps: Array = rng.standard_normal((8, 4)).astype(dtype)

@@ -1,13 +1,16 @@
 """Measures and draws the page of mistakes, from reference_torch/deliberate_errors.py.
 
+    python docs/mistakes.py --text
     python docs/mistakes.py
 
-trains the same network with each deliberate error and three seeds (a quarter of an hour), draws
-the pictures, and fills the parts of mistakes.md that are generated (see generated.py).
+The first copies the errors' lines and explanations into mistakes.md. The second does so, too, after
+it has trained the same network with each deliberate error and three seeds (a quarter of an hour),
+drawn the pictures and filled in what it measured (see generated.py).
 """
 
 import difflib
 import io
+import sys
 import textwrap
 from collections.abc import Iterator
 from functools import cache
@@ -24,7 +27,7 @@ from PIL import Image
 from numpyvae import VAE, Adam, Config, FlatArrays, Run, as_floats, load_dataset, reconstruct
 from numpyvae.figures import style
 from numpyvae.functional import Array
-from numpyvae.model import Reconstruction
+from numpyvae.reconstruction import Reconstruction
 from numpyvae.training.folder import sample_latents
 from numpyvae.training.loop import blas_threads
 from numpyvae.training.steps import numpy_trainer, visits
@@ -66,6 +69,12 @@ class Check(NamedTuple):
 
 
 def main() -> None:
+    if sys.argv[1:] != ["--text"]:
+        measure()
+    fill("mistake", text_of)
+
+
+def measure() -> None:
     trainings = {error.name: [train(error, seed) for seed in SEEDS] for error in ERRORS}
     checks = {error.name: check(error) for error in ERRORS}
     first = {name: of_seeds[0] for name, of_seeds in trainings.items()}
@@ -77,12 +86,19 @@ def main() -> None:
         "settings": settings(),
         "summary": summary(trainings, checks),
         "table": table(trainings, checks),
-        "lines": "\n".join(lines(error) for error in ERRORS),
     }
-    for name in EXHIBITS:
-        error = next(error for error in ERRORS if error.name == name)
-        parts[EXHIBITS[name]] = exhibit(error, first[name], checks[name])
+    for name, picture in EXHIBITS.items():
+        parts[picture] = exhibit(named(name), first[name], checks[name])
     fill("generated", parts.__getitem__)
+
+
+def text_of(what: str) -> str:
+    """All errors, or the lines of one."""
+    return "\n".join(map(lines, ERRORS)) if what == "all" else difference(named(what))
+
+
+def named(name: str) -> DeliberateError:
+    return next(error for error in ERRORS if error.name == name)
 
 
 # Training
@@ -315,7 +331,6 @@ def exhibit(error: DeliberateError, training: Training, found: Check) -> str:
     if abs(shown - true) > 0.005:
         loss += f" Measured by the right code, it is {true:.2f}."
     return (
-        f"{difference(error)}\n\n"
         f"![Validation loss and images, right and with this mistake](pictures/"
         f"{EXHIBITS[error.name]})\n\n"
         f"{loss} The checks: losses {by(found.loss)}; gradients against autograd "

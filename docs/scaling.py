@@ -23,10 +23,10 @@ from unittest.mock import patch
 import numpy as np
 from generated import DOCS, put
 
-from numpyvae import VAE, Adam, Config, load_dataset
+from numpyvae import VAE, Adam, Config, FullyConnected, load_dataset
 from numpyvae.data import own
 from numpyvae.functional import Array
-from numpyvae.model import parameter_shapes
+from numpyvae.network import parameter_shapes
 from numpyvae.training.loop import blas_threads
 from numpyvae.training.steps import NumpyStepper, visits
 from reference_torch.speed.contenders import Sizes
@@ -87,7 +87,7 @@ def step(seconds: float, batch: int, hidden: int, latent: int) -> dict[str, floa
     rng, before = np.random.default_rng(0), held()
     x = rng.random((batch, PIXELS), np.float32)
     eps = rng.standard_normal((batch, latent), np.float32)
-    vae = VAE(PIXELS, hidden, hidden // 2, latent)
+    vae = VAE(FullyConnected(PIXELS, hidden, hidden // 2, latent))
     stepper = NumpyStepper(vae, Adam(vae.parameters, weight_decay=0.01))
     with stepper.adam.threads(blas_threads()):
         ms = milliseconds(lambda: stepper.train(x, eps, 1.0), seconds, LEAST)

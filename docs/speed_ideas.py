@@ -19,7 +19,17 @@ from unittest.mock import patch
 import numpy as np
 from generated import DOCS, put
 
-from numpyvae import VAE, Adam, Config, FlatArrays, Run, functional, load_dataset, optim
+from numpyvae import (
+    VAE,
+    Adam,
+    Config,
+    FlatArrays,
+    FullyConnected,
+    Run,
+    functional,
+    load_dataset,
+    optim,
+)
 from numpyvae.functional import Array
 from numpyvae.optim import Move
 from numpyvae.training.loop import blas_threads
@@ -80,7 +90,7 @@ def in_blocks(
     return blockwise
 
 
-class OneHeadVAE(VAE):
+class OneHead(FullyConnected):
     """Both heads as one product, forward and for the weights' gradient.
 
     (Their weights are not trained here: for timing only.)
@@ -110,7 +120,7 @@ class OneHeadVAE(VAE):
             super()._linear_backward_parameters(layer, grad_y, x)
 
 
-class EagerVAE(VAE):
+class Eager(FullyConnected):
     """Adam moves each layer as soon as its gradient is there, while that is in the cache.
 
     (The gradient of the layer's input then sees the new weights, so this is for timing only.)
@@ -165,7 +175,7 @@ def piece_of(arrays: FlatArrays, name: str) -> slice:
 def measured(idea: str, batch: int) -> float:
     """Milliseconds per step with an idea, in this process."""
     sizes, threads = Sizes(batch), 1 if idea == "Adam on one thread" else blas_threads()
-    model = {"both heads as one product": OneHeadVAE, "Adam layer by layer": EagerVAE}
+    network = {"both heads as one product": OneHead, "Adam layer by layer": Eager}
     with ExitStack() as stack:
         if idea == "sigmoid by tanh":
             stack.enter_context(patch.object(functional, "sigmoid", tanh_sigmoid))
@@ -174,7 +184,7 @@ def measured(idea: str, batch: int) -> float:
             for name in ELEMENTWISE:
                 function = in_blocks(getattr(functional, name), map if idea == ROWS else pool.map)
                 stack.enter_context(patch.object(functional, name, function))
-        vae = model.get(idea, VAE)(*sizes.network)
+        vae = VAE(network.get(idea, FullyConnected)(*sizes.network))
         adam = Adam(vae.parameters, weight_decay=0.01)
         stack.enter_context(adam.threads(threads))
         if idea.startswith(BLOCKS):
@@ -183,7 +193,7 @@ def measured(idea: str, batch: int) -> float:
         def step() -> None:
             vae.forward(sizes.x, sizes.eps)
             gradients = vae.backward()
-            if not isinstance(vae, EagerVAE):
+            if not isinstance(vae.network, Eager):
                 adam.step(gradients)
 
         return milliseconds(step, SECONDS)

@@ -4,9 +4,9 @@
 
 A page says what it wants in the comment before the part (see generated.py):
 
-    <!-- source: numpyvae/functional.py linear -->         a function, without its docstring
-    <!-- source: numpyvae/model.py VAE.backward -->        a method
-    <!-- source: numpyvae/model.py VAE.backward | TEXT --> only its paragraph that contains TEXT
+    <!-- source: numpyvae/functional.py linear -->     a function, without its docstring
+    <!-- source: numpyvae/network.py Network.astype --> a method
+    <!-- source: numpyvae/model.py | TEXT -->           the file's one paragraph of code with TEXT
 
 A paragraph is what stands between two blank lines.
 """
@@ -23,16 +23,16 @@ def main() -> None:
 
 def block(wanted: str) -> str:
     """The code block for what stands in a comment."""
-    function, _, text = wanted.partition(" | ")
-    path, name = function.split()
-    return f"```python\n{code(path, name, text)}\n```"
+    place, _, text = wanted.partition("| ")
+    path, *name = place.split()
+    return f"```python\n{paragraph(path, text) if text else code(path, *name)}\n```"
 
 
-def code(path: str, name: str, text: str = "") -> str:
-    """A function of a file, or its one paragraph that contains ``text``.
+def code(path: str, name: str) -> str:
+    """A function of a file, without its docstring.
 
     Raises:
-        ValueError: there is no such function, or not exactly one such paragraph.
+        ValueError: there is no such function.
     """
     source = (DOCS.parent / path).read_text()
     node: ast.AST = ast.parse(source)
@@ -42,21 +42,33 @@ def code(path: str, name: str, text: str = "") -> str:
         if not found:
             raise ValueError(f"{path} has no {name}")
         node = found[0]
+    return without_docstring(source, node)
+
+
+def paragraph(path: str, text: str) -> str:
+    """The one paragraph of a file's functions that contains ``text``.
+
+    Raises:
+        ValueError: there is not exactly one.
+    """
+    source = (DOCS.parent / path).read_text()
+    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
+    paragraphs = [p for n in functions for p in without_docstring(source, n).split("\n\n")]
+    found = {textwrap.dedent(p).strip("\n") for p in paragraphs if text in p}
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} paragraphs of {path} contain {text!r}")
+    return found.pop()
+
+
+def without_docstring(source: str, node: ast.AST) -> str:
     assert isinstance(node, ast.FunctionDef)
     lines = source.splitlines()
-    if ast.get_docstring(node) is None:
-        kept = lines[node.lineno - 1 : node.end_lineno]
-    else:
+    kept = lines[node.lineno - 1 : node.end_lineno]
+    if ast.get_docstring(node) is not None:
         docstring = node.body[0]
         kept = lines[node.lineno - 1 : docstring.lineno - 1]
         kept += lines[docstring.end_lineno : node.end_lineno]
-    shown = textwrap.dedent("\n".join(kept))
-    if not text:
-        return shown
-    paragraphs = [p for p in shown.split("\n\n") if text in p]
-    if len(paragraphs) != 1:
-        raise ValueError(f"{len(paragraphs)} paragraphs of {name} contain {text!r}")
-    return textwrap.dedent(paragraphs[0])
+    return textwrap.dedent("\n".join(kept))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ The rooms, in reading order; each imports only from those above it:
 
     functional     every operation's forward pass, its backward pass right below
     flat           one vector, seen as many named arrays
-    model          the variational autoencoder: parameters, forward, backward
+    network        encoder and decoder, forward and backward
+    reconstruction the reconstruction losses, a record each
+    model          the variational autoencoder: noise, KL divergence, loss
     importance     the importance-weighted bound: several latent vectors per image
     optim          Adam
     errors         the ways in which a run can end early
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from .flat import FlatArrays
     from .importance import IWAE
     from .model import VAE, Loss
+    from .network import FullyConnected
     from .optim import Adam
     from .training.checkpoint import load_checkpoint, save_checkpoint
     from .training.config import Config
@@ -62,6 +65,7 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "FlatArrays",
+    "FullyConnected",
     "InputError",
     "InputWarning",
     "Loss",
@@ -98,6 +102,7 @@ _HOME = {
     "Dataset": "data.dataset",
     "Evaluation": "evaluation.evaluate",
     "FlatArrays": "flat",
+    "FullyConnected": "network",
     "IWAE": "importance",
     "InputError": "errors",
     "InputWarning": "errors",

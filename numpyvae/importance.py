@@ -11,7 +11,7 @@ docs/importance.md.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, assert_never, get_args
+from typing import Literal, Self, assert_never, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,9 +20,10 @@ from . import functional as F
 from .flat import FlatArrays
 from .functional import Array
 from .model import VAE, Loss
+from .network import Network
+from .reconstruction import Reconstruction
 
 Bound = Literal["importance", "elbo"]
-ENCODER = {"h1", "h2", "mean", "log_var", "a1", "a2"}  # its arrays have a row per image
 
 
 def log_weights(reconstruction: Array, z: Array, log_var: Array, eps: Array) -> Array:
@@ -68,7 +69,7 @@ class IWAE(VAE):
         samples: K, latent vectors per image.
         bound: ``"importance"``, or ``"elbo"`` with its exact KL divergence: what a VAE learns by,
             with less noise in its gradient.
-        vae, options: as of ``VAE``.
+        network, reconstruction: as of ``VAE``.
 
     With one sample, ``"importance"`` is the ELBO with its KL divergence sampled, too.
 
@@ -77,22 +78,27 @@ class IWAE(VAE):
     """
 
     def __init__(
-        self, *vae: Any, samples: int, bound: Bound = "importance", **options: Any
+        self,
+        network: Network | None = None,
+        reconstruction: Reconstruction = "mse",
+        *,
+        samples: int,
+        bound: Bound = "importance",
     ) -> None:
         if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
             raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
         if bound not in get_args(Bound):
-            raise ValueError(f"bound must be 'importance' or 'elbo', got {bound!r}")
-        super().__init__(*vae, **options)
+            raise ValueError(
+                f"bound must be {' or '.join(map(repr, get_args(Bound)))}, got {bound!r}"
+            )
+        super().__init__(network, reconstruction)
         self.samples, self.bound = samples, bound
         self._log_w = self._grad_reconstruction = np.empty((0, samples), self.dtype)
 
-    def astype(self, dtype: DTypeLike) -> "IWAE":
+    def astype(self, dtype: DTypeLike) -> Self:
         """A copy of the model in another dtype."""
-        options: dict[str, Any] = {"samples": self.samples, "bound": self.bound}
-        copy = IWAE(*self.sizes, self.reconstruction, dtype, **options)
-        copy.parameters.flat[...] = self.parameters.flat
-        return copy
+        network = self.network.astype(dtype)
+        return type(self)(network, self.reconstruction, samples=self.samples, bound=self.bound)
 
     def forward(self, x: Array, eps: Array, beta: float = 1.0) -> Loss:
         """The loss of images x (B, x_dim), in [0, 1], with noise eps (B K, z_dim), an image's K
@@ -106,20 +112,16 @@ class IWAE(VAE):
             ValueError: a shape or dtype is not what the model was built for, or ``"importance"``
                 with a beta that is not 1.
         """
-        self._check("x", x, self.x_dim)
-        self._check("eps", eps, self.z_dim, rows=len(x) * self.samples)
         if self.bound == "importance" and beta != 1:
             raise ValueError(f"the importance-weighted bound needs beta 1, got {beta}")
-        self._given, self._differentiated = (x, eps, beta), False
-        self._allocate(len(x))
-        a, per_sample = self.activations, self._per_sample(self.activations)
+        self._start(x, eps, beta)
+        a, per_sample, eps = self.activations, self._per_sample(self.activations), self._split(eps)
 
-        mean, log_var = self._encode(x, a)
-        eps = self._split(eps)
+        mean, log_var = self.network.encode(x, a)
         z = F.reparameterize(mean[:, None], log_var[:, None], eps, out=per_sample["z"])
-        self._decode(a["z"], a)
+        self.network.decode(a["z"], a)
         reconstruction = self.reconstruction_loss(
-            per_sample["logits"], x[:, None], per_sample["y"], self._split(self._room["y"])
+            per_sample["logits"], x[:, None], per_sample.get("y"), self._split(self._scratch)
         )
         self._log_w = log_weights(reconstruction, z, log_var, eps)
         kl = F.kl_divergence(mean, log_var)
@@ -140,9 +142,7 @@ class IWAE(VAE):
 
         docs/importance.md derives it.
         """
-        if self._given is None:
-            raise RuntimeError("backward() differentiates the last forward(), and there was none")
-        x, eps, beta = self._given
+        x, eps, beta = self._last_forward()
         a, grad, eps = self.activations, self.activation_gradients, self._split(eps)
         per_sample, grad_per_sample = self._per_sample(a), self._per_sample(grad)
         z, mean, log_var = per_sample["z"], a["mean"], a["log_var"]
@@ -165,23 +165,9 @@ class IWAE(VAE):
             case unknown:
                 assert_never(unknown)
 
-        match self.reconstruction:
-            case "mse":
-                F.squared_error_backward(per_sample["y"], x[:, None], out=grad_per_sample["y"])
-                F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
-            case "bce":
-                logits, grad_logits = per_sample["logits"], grad_per_sample["logits"]
-                F.bernoulli_cross_entropy_backward(logits, x[:, None], out=grad_logits)
-            case other:
-                assert_never(other)
+        self._reconstruction_backward(per_sample, x[:, None], grad_per_sample)
         grad_per_sample["logits"] *= grad_reconstruction[:, :, None]
-
-        # The decoder, with a row per sample, as in VAE.backward.
-        self._linear_backward("decoder3", grad["logits"], a["h4"], out=grad["h4"])
-        F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
-        self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])
-        F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])
-        self._linear_backward("decoder1", grad["a3"], a["z"], out=grad["z"])
+        self.network.decoder_backward(grad["logits"])
 
         # An image's samples came from one mean and one log_var: sums over the samples, (I7), (I8).
         grad_z = grad_per_sample["z"]
@@ -194,39 +180,20 @@ class IWAE(VAE):
         grad["mean"] += direct_mean
         grad["log_var"] += direct_log_var
 
-        # The encoder, with a row per image.
-        self._linear_backward("mean", grad["mean"], a["h2"], out=grad["h2"])
-        grad["h2"] += self._linear_backward("log_var", grad["log_var"], a["h2"], self._room["h2"])
-        F.relu_backward(grad["h2"], a["h2"], out=grad["a2"])
-        self._linear_backward("encoder2", grad["a2"], a["h1"], out=grad["h1"])
-        F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
-        self._linear_backward_parameters("encoder1", grad["a1"], x)
+        self.network.encoder_backward(x, grad["mean"], grad["log_var"])
         self._grad_reconstruction, self._differentiated = grad_reconstruction, True
         return self.gradients
 
-    def input_gradient(self) -> Array:
-        """d total / d x, as ``VAE.input_gradient``: x is compared with all its samples."""
-        if not self._differentiated:
-            raise RuntimeError("input_gradient() needs a forward() and a backward() before it")
-        a, grad = self.activations, self.activation_gradients
-        through_encoder = F.linear_backward_input(grad["a1"], self.parameters["encoder1.weight"])
-        of_each_sample = self._split(grad["y"] if self.reconstruction == "mse" else a["logits"])
-        return through_encoder - np.einsum("bk,bkn->bn", self._grad_reconstruction, of_each_sample)
-
-    def _allocate(self, rows: int) -> None:
-        """As ``VAE._allocate``, but the decoder has K rows for each of the encoder's.
-
-        Memory that is allocated and never touched costs nothing.
-        """
-        super()._allocate(rows * self.samples)
-        for arrays in (self.activations, self.activation_gradients, self._room):
-            for name in arrays.keys() & ENCODER:
-                arrays[name] = arrays[name][:rows]
+    def _reconstruction_backward_x(self, a: Mapping[str, Array], x: Array) -> Array:
+        """x is compared with all its samples."""
+        of_each = super()._reconstruction_backward_x(self._per_sample(a), x[:, None])
+        return np.einsum("bk,bkn->bn", self._grad_reconstruction, of_each)
 
     def _split(self, array: Array) -> Array:
         """(B K, n) seen as (B, K, n)."""
         return array.reshape(-1, self.samples, array.shape[1])
 
     def _per_sample(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """The decoder's arrays, split."""
-        return {name: self._split(array) for name, array in arrays.items() if name not in ENCODER}
+        """What there is of every sample, split."""
+        names = arrays.keys() & {"z", "logits", "y"}
+        return {name: self._split(arrays[name]) for name in names}

@@ -1,8 +1,8 @@
-"""The variational autoencoder: parameters, forward pass, backward pass::
+"""The variational autoencoder: what lies between encoder and decoder, and its loss::
 
-    x -> h1 -> h2 -> (mean, log_var) -> z -> h3 -> h4 -> y
+    x -> encoder -> (mean, log_var) -> z -> decoder -> logits -> y
 
-ReLU after every hidden layer h, sigmoid after the last. y is the reconstruction of x.
+y, the sigmoid of the logits, is the reconstruction of x. The networks are in network.py.
 
 A number such as (M5) or (B15) is that of an equation in docs/model.md or docs/backward.md.
 """
@@ -10,8 +10,7 @@ A number such as (M5) or (B15) is that of an equation in docs/model.md or docs/b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
-from typing import Any, Literal, NamedTuple, assert_never, get_args
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -19,9 +18,8 @@ from numpy.typing import DTypeLike
 from . import functional as F
 from .flat import FlatArrays
 from .functional import Array
-
-Reconstruction = Literal["mse", "bce"]
-Shape = tuple[int, ...]
+from .network import FullyConnected, Memory, Network
+from .reconstruction import RECONSTRUCTIONS, Reconstruction
 
 
 class Loss(NamedTuple):
@@ -36,97 +34,56 @@ class Loss(NamedTuple):
     kl: float
 
 
-def parameter_shapes(x_dim: int, h_dim1: int, h_dim2: int, z_dim: int) -> dict[str, Shape]:
-    """Names and shapes of all parameters in their order: each layer's weight, then its bias."""
-    layers = {
-        "encoder1": (h_dim1, x_dim),
-        "encoder2": (h_dim2, h_dim1),
-        "mean": (z_dim, h_dim2),
-        "log_var": (z_dim, h_dim2),
-        "decoder1": (h_dim2, z_dim),
-        "decoder2": (h_dim1, h_dim2),
-        "decoder3": (x_dim, h_dim1),
-    }
-    shapes: dict[str, Shape] = {}
-    for layer, (n_out, n_in) in layers.items():
-        shapes |= {f"{layer}.weight": (n_out, n_in), f"{layer}.bias": (n_out,)}
-    return shapes
-
-
 class VAE:
-    """A variational autoencoder (Kingma and Welling, 2014) with two hidden layers on each side.
+    """A variational autoencoder (Kingma and Welling, 2014).
 
     Args:
-        x_dim, h_dim1, h_dim2, z_dim: number of pixels, hidden units and latent units, at least 1.
+        network: encoder and decoder; by default the article's, ``FullyConnected()``. Its dtype is
+            the model's. It belongs to the model: two models with one network share all parameters.
         reconstruction: ``"mse"``, the squared error, or ``"bce"``, the Bernoulli cross-entropy.
-        dtype: float32 to train, float64 to prove.
-        seed: seeds the initial weights, drawn as ``torch.nn.Linear`` draws them: uniform between
-            -1/sqrt(in) and 1/sqrt(in), weights and biases. The same for both dtypes.
 
     ``parameters`` maps names (``"encoder1.weight"``, ...) to arrays; assign into them in place.
 
     Raises:
-        ValueError: a size below 1, an unknown reconstruction, or another dtype.
+        ValueError: what is given is no network, or an unknown reconstruction.
     """
 
-    def __init__(
-        self,
-        x_dim: int = 784,
-        h_dim1: int = 512,
-        h_dim2: int = 256,
-        z_dim: int = 50,
-        reconstruction: Reconstruction = "mse",
-        dtype: DTypeLike = np.float32,
-        seed: int | None = 0,
-    ) -> None:
-        sizes = {"x_dim": x_dim, "h_dim1": h_dim1, "h_dim2": h_dim2, "z_dim": z_dim}
-        for name, size in sizes.items():
-            if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
-        if reconstruction not in get_args(Reconstruction):
-            raise ValueError(f"reconstruction must be 'mse' or 'bce', got {reconstruction!r}")
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-        self.x_dim, self.h_dim1, self.h_dim2, self.z_dim = x_dim, h_dim1, h_dim2, z_dim
-        self.reconstruction = reconstruction
-        self.dtype: np.dtype[Any] = np.dtype(dtype)
+    samples = 1  # latent vectors per image
 
-        shapes = parameter_shapes(x_dim, h_dim1, h_dim2, z_dim)
-        self.parameters = FlatArrays(shapes, dtype)
-        self.gradients = FlatArrays(shapes, dtype)
-        rng = np.random.default_rng(seed)
-        for name, parameter in self.parameters.items():
-            _, n_in = shapes[name.split(".")[0] + ".weight"]
-            parameter[...] = rng.uniform(-1 / sqrt(n_in), 1 / sqrt(n_in), parameter.shape)
+    def __init__(
+        self, network: Network | None = None, reconstruction: Reconstruction = "mse"
+    ) -> None:
+        self.network = FullyConnected() if network is None else network
+        if not isinstance(self.network, Network):
+            raise ValueError(
+                f"network must be one, as FullyConnected(784, 512, 256, 50): {network!r}"
+            )
+        if reconstruction not in RECONSTRUCTIONS:
+            choices = " or ".join(map(repr, RECONSTRUCTIONS))
+            raise ValueError(f"reconstruction must be {choices}, got {reconstruction!r}")
+        self.reconstruction = reconstruction
+        self.x_dim, self.z_dim = self.network.x_dim, self.network.z_dim
+        self.dtype = self.network.dtype
+        self.parameters, self.gradients = self.network.parameters, self.network.gradients
 
         self.activations: dict[str, Array] = {}
         self.activation_gradients: dict[str, Array] = {}
-        self._room: dict[str, Array] = {}  # for intermediate results
-        self._buffers: list[dict[str, Array]] = []
-        self._allocated_rows = 0
+        self._memory = Memory(self.dtype)
         self._given: tuple[Array, Array, float] | None = None  # to the last forward
         self._differentiated = False  # whether backward came after it
 
     def __repr__(self) -> str:
-        sizes = "-".join(map(str, self.sizes))
         name, count = type(self).__name__, self.parameters.flat.size
-        return f"<{name} {sizes}, {self.reconstruction}, {self.dtype}, {count:,} parameters>"
+        return f"<{name} {self.network}, {self.reconstruction}, {self.dtype}, {count:,} parameters>"
 
-    @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """x_dim, h_dim1, h_dim2 and z_dim."""
-        return self.x_dim, self.h_dim1, self.h_dim2, self.z_dim
-
-    def astype(self, dtype: DTypeLike) -> VAE:
+    def astype(self, dtype: DTypeLike) -> Self:
         """A copy of the model in another dtype."""
-        copy = VAE(*self.sizes, self.reconstruction, dtype)
-        copy.parameters.flat[...] = self.parameters.flat
-        return copy
+        return type(self)(self.network.astype(dtype), self.reconstruction)
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """q(z|x): mean and log-variance of z, each (B, z_dim), for images x of (B, x_dim)."""
         self._check("x", x, self.x_dim)
-        return self._encode(x, {})
+        return self.network.encode(x, {})
 
     def decode(self, z: Array) -> Array:
         """The images (B, x_dim), in [0, 1], of latent vectors z of (B, z_dim)."""
@@ -136,7 +93,7 @@ class VAE:
     def decode_logits(self, z: Array) -> Array:
         """What ``decode`` gives, before the sigmoid: the cross-entropy is computed from these."""
         self._check("z", z, self.z_dim)
-        return self._decode(z, {})
+        return self.network.decode(z, {})
 
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> Array:
         """n new images (n, x_dim): latent vectors drawn from the prior N(0, I), decoded.
@@ -149,23 +106,21 @@ class VAE:
     def forward(self, x: Array, eps: Array, beta: float = 1.0) -> Loss:
         """The loss of images x (B, x_dim), in [0, 1], with noise eps (B, z_dim).
 
-        Leaves every layer's output in ``activations``. x and eps must not change before
-        ``backward``. With beta 0 and eps 0 the model is a plain autoencoder. That x lies in [0, 1]
-        is trusted, not checked: ``Dataset`` and ``as_floats`` see to it.
+        Leaves every layer's output in ``activations``; y is among them where the loss needs it,
+        which ``"bce"`` does not. x and eps must not change before ``backward``. With beta 0 and eps
+        0 the model is a plain autoencoder. That x lies in [0, 1] is trusted, not checked:
+        ``Dataset`` and ``as_floats`` see to it.
 
         Raises:
             ValueError: a shape or dtype is not what the model was built for.
         """
-        self._check("x", x, self.x_dim)
-        self._check("eps", eps, self.z_dim, rows=len(x))
-        self._given, self._differentiated = (x, eps, beta), False
-        self._allocate(len(x))
+        self._start(x, eps, beta)
         a = self.activations
 
-        mean, log_var = self._encode(x, a)
+        mean, log_var = self.network.encode(x, a)
         z = F.reparameterize(mean, log_var, eps, out=a["z"])
-        logits = self._decode(z, a)
-        reconstruction = self.reconstruction_loss(logits, x, y=a["y"], room=self._room["y"])
+        logits = self.network.decode(z, a)
+        reconstruction = self.reconstruction_loss(logits, x, a.get("y"), self._scratch)
         kl = F.kl_divergence(mean, log_var)
 
         reconstruction_sum = float(np.sum(reconstruction, dtype=np.float64))
@@ -177,22 +132,16 @@ class VAE:
     ) -> Array:
         """The reconstruction loss of each image, (B,), given logits and x, (B, x_dim) both.
 
-        ``y`` and ``room`` are memory for the sigmoid of the logits, which only ``"mse"`` computes,
-        and for an intermediate result.
+        ``y`` and ``room`` are memory: for the sigmoid of the logits, where the loss takes that, and
+        for an intermediate result.
         """
-        match self.reconstruction:
-            case "mse":
-                return F.squared_error(F.sigmoid(logits, out=y), x, room=room)
-            case "bce":
-                return F.bernoulli_cross_entropy(logits, x, room=room)
-            case unknown:
-                assert_never(unknown)
+        loss = RECONSTRUCTIONS[self.reconstruction]
+        return loss.value(logits if loss.takes_logits else F.sigmoid(logits, out=y), x, room=room)
 
     def backward(self) -> FlatArrays:
         """d total / d parameter for the last ``forward``, by parameter name.
 
-        docs/backward.md goes through this method line by line. Every line is one layer's backward
-        pass, except where paths meet: (B15), (B16) and (B17).
+        docs/backward.md goes through this method and the network's line by line.
 
         The arrays are the model's own, overwritten by the next ``backward``. The gradients with
         respect to the activations are left in ``activation_gradients``: ``"mean"``, ``"z"``, ...
@@ -200,27 +149,11 @@ class VAE:
         Raises:
             RuntimeError: there was no ``forward``.
         """
-        if self._given is None:
-            raise RuntimeError("backward() differentiates the last forward(), and there was none")
-        x, eps, beta = self._given
+        x, eps, beta = self._last_forward()
         a, grad = self.activations, self.activation_gradients
 
-        # The loss and the sigmoid: (B9) and (B8), or (B10).
-        match self.reconstruction:
-            case "mse":
-                F.squared_error_backward(a["y"], x, out=grad["y"])
-                F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])
-            case "bce":
-                F.bernoulli_cross_entropy_backward(a["logits"], x, out=grad["logits"])
-            case unknown:
-                assert_never(unknown)
-
-        # The decoder, last layer first: each linear layer is (B2), (B3) and (B4), each ReLU (B6).
-        self._linear_backward("decoder3", grad["logits"], a["h4"], out=grad["h4"])
-        F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
-        self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])
-        F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])
-        self._linear_backward("decoder1", grad["a3"], a["z"], out=grad["z"])
+        self._reconstruction_backward(a, x, grad)
+        self.network.decoder_backward(grad["logits"])
 
         # Two paths lead to mean and log_var: through z, (B11) and (B12), and through the KL
         # divergence, (B13) and (B14). Their sums are (B15) and (B16).
@@ -231,15 +164,20 @@ class VAE:
         grad_mean += kl_mean
         grad_log_var += kl_log_var
 
-        # The encoder, as the decoder; h2 feeds both heads, so its gradient is a sum of two: (B17).
-        grad_h2 = self._linear_backward("mean", grad_mean, a["h2"], out=grad["h2"])
-        grad_h2 += self._linear_backward("log_var", grad_log_var, a["h2"], out=self._room["h2"])
-        F.relu_backward(grad_h2, a["h2"], out=grad["a2"])
-        self._linear_backward("encoder2", grad["a2"], a["h1"], out=grad["h1"])
-        F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
-        self._linear_backward_parameters("encoder1", grad["a1"], x)  # x needs no gradient
+        self.network.encoder_backward(x, grad_mean, grad_log_var)
         self._differentiated = True
         return self.gradients
+
+    def _reconstruction_backward(
+        self, a: Mapping[str, Array], x: Array, grad: Mapping[str, Array]
+    ) -> None:
+        """dR/dlogits: a loss of the logits says it, (B10), a loss of y through the sigmoid."""
+        loss = RECONSTRUCTIONS[self.reconstruction]
+        if loss.takes_logits:
+            loss.backward(a["logits"], x, out=grad["logits"])
+        else:
+            loss.backward(a["y"], x, out=grad["y"])  # (B9)
+            F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])  # (B8)
 
     def input_gradient(self) -> Array:
         """d total / d x, (B, x_dim), for the last ``backward``. (B18)
@@ -249,67 +187,34 @@ class VAE:
         """
         if not self._differentiated:
             raise RuntimeError("input_gradient() needs a forward() and a backward() before it")
-        a, grad = self.activations, self.activation_gradients
-        through_encoder = F.linear_backward_input(grad["a1"], self.parameters["encoder1.weight"])
-        match self.reconstruction:
-            case "mse":
-                through_loss = -grad["y"]
-            case "bce":
-                through_loss = -a["logits"]
-            case unknown:
-                assert_never(unknown)
+        x, *_ = self._last_forward()
+        through_encoder = self.network.encoder_backward_input()
+        through_loss = self._reconstruction_backward_x(self.activations, x)
         return through_encoder + through_loss
 
-    def _encode(self, x: Array, out: Mapping[str, Array]) -> tuple[Array, Array]:
-        """Writes each layer's output into its buffer in ``out``; allocates where it has none."""
-        h1 = self._hidden("encoder1", x, out.get("h1"))
-        h2 = self._hidden("encoder2", h1, out.get("h2"))
-        mean = self._linear("mean", h2, out.get("mean"))
-        log_var = self._linear("log_var", h2, out.get("log_var"))
-        return mean, log_var
+    def _reconstruction_backward_x(self, a: Mapping[str, Array], x: Array) -> Array:
+        loss = RECONSTRUCTIONS[self.reconstruction]
+        return loss.backward_x(a["logits"] if loss.takes_logits else a["y"], x)
 
-    def _decode(self, z: Array, out: Mapping[str, Array]) -> Array:
-        h3 = self._hidden("decoder1", z, out.get("h3"))
-        h4 = self._hidden("decoder2", h3, out.get("h4"))
-        return self._linear("decoder3", h4, out.get("logits"))
+    def _start(self, x: Array, eps: Array, beta: float) -> None:
+        """Checks what ``forward`` is given, keeps it, and points the activations at memory."""
+        self._check("x", x, self.x_dim)
+        self._check("eps", eps, self.z_dim, rows=len(x) * self.samples)
+        self._given, self._differentiated = (x, eps, beta), False
 
-    def _hidden(self, layer: str, x: Array, out: Array | None) -> Array:
-        h = self._linear(layer, x, out)
-        return F.relu(h, out=h)
-
-    def _linear(self, layer: str, x: Array, out: Array | None) -> Array:
-        w = self.parameters
-        return F.linear(x, w[f"{layer}.weight"], w[f"{layer}.bias"], out=out)
-
-    def _linear_backward(self, layer: str, grad_y: Array, x: Array, out: Array) -> Array:
-        """dL/dW and dL/db go into ``gradients``, dL/dx into ``out``."""
-        self._linear_backward_parameters(layer, grad_y, x)
-        return F.linear_backward_input(grad_y, self.parameters[f"{layer}.weight"], out=out)
-
-    def _linear_backward_parameters(self, layer: str, grad_y: Array, x: Array) -> None:
-        g = self.gradients
-        F.linear_backward_parameters(grad_y, x, out=(g[f"{layer}.weight"], g[f"{layer}.bias"]))
-
-    def _allocate(self, rows: int) -> None:
-        """Points activations, their gradients and the room at buffers of this many rows.
-
-        They are allocated once, for the largest batch seen; smaller batches use their first rows.
-        """
-        if rows > self._allocated_rows:
-            hidden = {"1": self.h_dim1, "2": self.h_dim2, "3": self.h_dim2, "4": self.h_dim1}
-            widths = {f"h{layer}": width for layer, width in hidden.items()}
-            widths |= dict.fromkeys(["mean", "log_var", "z"], self.z_dim)
-            widths |= dict.fromkeys(["logits", "y"], self.x_dim)
-            before_relu = {f"a{layer}": width for layer, width in hidden.items()}
-            room = {name: widths[name] for name in ("y", "h2")}
-            self._buffers = [
-                {name: np.empty((rows, width), self.dtype) for name, width in names.items()}
-                for names in (widths, widths | before_relu, room)
-            ]
-            self._allocated_rows = rows
-        self.activations, self.activation_gradients, self._room = (
-            {name: buffer[:rows] for name, buffer in buffers.items()} for buffers in self._buffers
+        self.network.allocate(len(x), self.samples)
+        pixels = {} if RECONSTRUCTIONS[self.reconstruction].takes_logits else {"y": (self.x_dim,)}
+        rows = len(x) * self.samples
+        self.activations = self.network.activations | self._memory.rows(rows, "of", pixels)
+        self.activation_gradients = self.network.activation_gradients | self._memory.rows(
+            rows, "grad", pixels
         )
+        self._scratch = self._memory.rows(rows, "scratch", {"y": (self.x_dim,)})["y"]
+
+    def _last_forward(self) -> tuple[Array, Array, float]:
+        if self._given is None:
+            raise RuntimeError("backward() differentiates the last forward(), and there was none")
+        return self._given
 
     def _check(self, name: str, array: Array, columns: int, rows: int | None = None) -> None:
         wanted = f"{name} must be {self.dtype} of shape ({rows or 'B'}, {columns})"

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from .proof.parity import Comparison, model_parity
     from .twin.carrying import to_numpy, to_torch
     from .twin.model import TorchVAE
+    from .twin.network import TorchFullyConnected
 
-__all__ = ["Comparison", "TorchVAE", "model_parity", "to_numpy", "to_torch"]
+__all__ = ["Comparison", "TorchFullyConnected", "TorchVAE", "model_parity", "to_numpy", "to_torch"]
 
 _HOME = {
     "Comparison": ".proof.parity",
+    "TorchFullyConnected": ".twin.network",
     "TorchVAE": ".twin.model",
     "model_parity": ".proof.parity",
     "to_numpy": ".twin.carrying",

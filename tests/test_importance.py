@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from numpyvae import VAE, Adam
+from numpyvae import VAE, Adam, FullyConnected
 from numpyvae import functional as F
 from numpyvae.importance import (
     IWAE,
@@ -23,7 +23,9 @@ bounds = st.sampled_from(["importance", "elbo"])
 
 
 def make(samples=3, bound="importance", reconstruction="bce", dtype=np.float64, seed=0):
-    vae = IWAE(6, 5, 4, 3, reconstruction, dtype, seed, samples=samples, bound=bound)
+    vae = IWAE(
+        FullyConnected(6, 5, 4, 3, dtype, seed), reconstruction, samples=samples, bound=bound
+    )
     vae.parameters.flat *= 2
     return vae
 
@@ -127,7 +129,7 @@ def test_the_bound_is_what_its_formula_says(reconstruction):
 def test_one_sample_is_the_elbo_with_a_sampled_kl(reconstruction):
     """Exactly: the loss bit for bit, and the VAE's decoder gradients, to which no KL speaks."""
     vae = make(1, reconstruction=reconstruction)
-    core = VAE(6, 5, 4, 3, reconstruction, np.float64)
+    core = VAE(FullyConnected(6, 5, 4, 3, np.float64), reconstruction)
     core.parameters.flat[...] = vae.parameters.flat
     x, eps = batch(vae, 5)
     expected = core.forward(x, eps)
@@ -144,7 +146,7 @@ def test_one_sample_is_the_elbo_with_a_sampled_kl(reconstruction):
 
 
 def test_one_sample_of_the_elbo_is_the_vae():
-    vae, core = make(1, "elbo"), VAE(6, 5, 4, 3, "bce", np.float64)
+    vae, core = make(1, "elbo"), VAE(FullyConnected(6, 5, 4, 3, np.float64), "bce")
     core.parameters.flat[...] = vae.parameters.flat
     x, eps = batch(vae, 5)
     assert vae.forward(x, eps, 0.7) == core.forward(x, eps, 0.7)
@@ -152,7 +154,7 @@ def test_one_sample_of_the_elbo_is_the_vae():
 
 
 def test_the_elbo_of_several_samples_is_the_mean_of_theirs():
-    vae, core = make(3, "elbo"), VAE(6, 5, 4, 3, "bce", np.float64)
+    vae, core = make(3, "elbo"), VAE(FullyConnected(6, 5, 4, 3, np.float64), "bce")
     core.parameters.flat[...] = vae.parameters.flat
     x, eps = batch(vae, 5)
     loss, gradient = vae.forward(x, eps, 0.7), vae.backward().flat
@@ -178,13 +180,13 @@ def test_more_samples_never_loosen_the_bound_on_average():
 
 def test_the_encoder_sees_an_image_once(monkeypatch):
     rows = {}
-    linear = VAE._linear
+    linear = FullyConnected._linear
 
     def spy(self, layer, x, out):
         rows[layer] = len(x)
         return linear(self, layer, x, out)
 
-    monkeypatch.setattr(VAE, "_linear", spy)
+    monkeypatch.setattr(FullyConnected, "_linear", spy)
     vae = make(4)
     vae.forward(*batch(vae, 5))
     assert {layer: n for layer, n in rows.items() if n == 5}.keys() == {

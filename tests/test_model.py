@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import numpyvae
+from numpyvae import FullyConnected
 from numpyvae import functional as F
 
 MARGIN = 1e-2
@@ -24,7 +25,7 @@ betas = st.one_of(st.just(0.0), st.floats(0, 4))
 
 def make(reconstruction="mse", dtype=np.float64, seed=0, **dims):
     dims = {"x_dim": 6, "h_dim1": 5, "h_dim2": 4, "z_dim": 3, **dims}
-    return numpyvae.VAE(**dims, reconstruction=reconstruction, dtype=dtype, seed=seed)
+    return numpyvae.VAE(FullyConnected(**dims, dtype=dtype, seed=seed), reconstruction)
 
 
 def batch(vae, n, seed=0):
@@ -255,7 +256,7 @@ def test_parameters_have_these_names_in_this_order_and_these_shapes():
 
 
 def test_weights_and_biases_start_uniform_within_one_over_the_root_of_the_inputs():
-    vae = numpyvae.VAE(seed=5)
+    vae = numpyvae.VAE(FullyConnected(seed=5))
     for layer in LAYERS:
         bound = 1 / np.sqrt(vae.parameters[f"{layer}.weight"].shape[1])
         for kind in ("weight", "bias"):

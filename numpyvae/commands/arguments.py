@@ -10,6 +10,7 @@ from ..data.dataset import Dataset
 from ..data.files import make_folder
 from ..data.loading import load_dataset
 from ..errors import InputError
+from ..reconstruction import RECONSTRUCTIONS
 from ..training.config import Config
 from ..training.run import Run
 
@@ -49,8 +50,9 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
         "help": "units of the two hidden layers (default {} {})".format(*DEFAULT.hidden),
     },
     "reconstruction": {
-        "choices": ["mse", "bce"],
-        "help": "squared error (default), or Bernoulli cross-entropy",
+        "choices": list(RECONSTRUCTIONS),
+        "help": " or ".join(f"{name}, {loss.title}" for name, loss in RECONSTRUCTIONS.items())
+        + f" (default {DEFAULT.reconstruction})",
     },
     "importance_samples": {
         "type": int,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
 from ..errors import InputError
 from ..functional import Array
+from ..reconstruction import RECONSTRUCTIONS
 from ..training.chance import Stream
 from ..training.config import Config
 from ..training.run import Run
@@ -136,14 +138,16 @@ def evaluate(
 def table(result: Evaluation) -> str:
     """The evaluation as aligned lines of text, with units and what to make of the numbers."""
     config = result.config
-    mse = config.reconstruction == "mse"
+    loss = RECONSTRUCTIONS[config.reconstruction]
     binarized = f", binarized once (seed {BINARIZATION_SEED})" if config.binarize else ""
     nats = "nats per image"
     rows = [
         ("ELBO", f"{result.elbo:.2f}", nats),
-        ("  - squared error" if mse else "  - cross-entropy", f"{result.reconstruction:.2f}", nats),
+        (f"  - {loss.title}", f"{result.reconstruction:.2f}", nats),
         ("  - KL divergence", f"{result.kl:.2f}", nats),
-        ("  - (x_dim / 2) log pi", f"{result.log_normalizer:.2f}", nats) if mse else None,
+        (f"  - {loss.normalizer}", f"{result.log_normalizer:.2f}", nats)
+        if loss.log_normalizer
+        else None,
         (
             "negative log-likelihood",
             f"{result.nll:.2f}",
@@ -175,12 +179,12 @@ def table(result: Evaluation) -> str:
     ]
     lines = [f"{result.images} test images of {result.dataset}{binarized}", ""]
     lines += [f"{row[0]:<24}{row[1]:>10}  {row[2]}" for row in rows if row is not None]
-    if mse:
-        lines += [
-            "",
-            "The squared error stands for a Gaussian of variance 1/2 per pixel around the decoded",
-            "image; the likelihoods are densities, and do not compare with those of bce.",
-        ]
+    if not loss.binary:
+        note = (
+            f"The {loss.title} stands for {loss.likelihood} around the decoded image; the "
+            "likelihoods are densities, and do not compare with those of binary pixels."
+        )
+        lines += ["", *wrap(note, 88)]
     elif not config.binarize:
         lines += [
             "",

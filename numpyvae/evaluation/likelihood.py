@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from ..errors import InputError
 from ..functional import Array
 from ..importance import log_weights
 from ..model import VAE
+from ..reconstruction import RECONSTRUCTIONS
 from ..training.loop import blas_threads
 
 BATCH = 200  # images that go through a network at once: few enough to stay in the cache
@@ -63,17 +64,8 @@ def encode(vae: VAE, images: Array) -> tuple[Array, Array]:
 
 
 def log_normalizer(vae: VAE) -> float:
-    """What the reconstruction loss leaves out of -log p(x|z), in nats per image.
-
-    (x_dim / 2) log pi for ``"mse"``, 0 for ``"bce"``.
-    """
-    match vae.reconstruction:
-        case "mse":
-            return vae.x_dim / 2 * math.log(math.pi)
-        case "bce":
-            return 0.0
-        case unknown:
-            assert_never(unknown)
+    """What the reconstruction loss leaves out of -log p(x|z), in nats per image."""
+    return vae.x_dim * RECONSTRUCTIONS[vae.reconstruction].log_normalizer
 
 
 def log_likelihood(vae: VAE, images: Array, z: Array) -> Array:

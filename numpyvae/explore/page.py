@@ -20,15 +20,26 @@ from typing import Any
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
+from ..errors import InputError
 from ..functional import Array
 from ..model import VAE
+from ..network import FullyConnected
+from ..reconstruction import RECONSTRUCTIONS
 from ..training.run import Run
 
 HERE = Path(__file__).parent
 BOOK = HERE / "book.json"
+ON_PAGE = ("mse", "bce")  # the reconstruction losses of model.js
 MATHEMATICS = ("arrays", "functional", "model", "optim", "chance", "mistakes", "steps")
 DRAWING = ("elements", "heat", "plot", "plane", "graph")
 SECTIONS = ("data", "paper", "look", "step", "nudge", "train", "mistake", "main")
+BACKWARD = (
+    VAE.backward,
+    VAE._reconstruction_backward,
+    FullyConnected.decoder_backward,
+    FullyConnected.encoder_backward,
+    VAE.input_gradient,
+)
 PIXELS = (1500 * 784, 300 * 784)  # of training and test images, at most
 
 
@@ -38,14 +49,22 @@ def page(run: Run, data: Dataset) -> str:
 
 
 def run_data(run: Run, data: Dataset) -> dict[str, Any]:
-    """What the page knows of a run and its data."""
+    """What the page knows of a run and its data.
+
+    Raises:
+        InputError: the page cannot show such a model.
+    """
     config, pixels = run.config, run.vae.x_dim
+    if config.reconstruction not in ON_PAGE or not isinstance(run.vae.network, FullyConnected):
+        raise InputError(
+            f"the page shows fully connected networks with {' or '.join(ON_PAGE)}, not {run.vae}"
+        )
     n_train, n_test = (max(1, most // pixels) for most in PIXELS)
     labels = data.test_labels
     return {
         "dataset": Path(config.dataset).name,
         "images": Path(data.name).name,
-        "sizes": run.vae.sizes,
+        "sizes": run.vae.network.sizes,
         "image_shape": run.image_shape,
         "reconstruction": config.reconstruction,
         "settings": {
@@ -70,7 +89,7 @@ def fill(run: dict[str, Any]) -> str:
     script = '"use strict";\n' + source(MATHEMATICS + DRAWING + SECTIONS)
     known = {
         "run": run,
-        "code": [code_of(VAE.backward), code_of(VAE.input_gradient)],
+        "code": [code_of(function) for function in BACKWARD],
         "paper": {name: book["paper"][name] for name in ("parameters", "x", "eps")},
         "mistakes": book["mistakes"],
     }
@@ -96,7 +115,7 @@ def fill(run: dict[str, Any]) -> str:
 
 def about(run: dict[str, Any]) -> str:
     """The run in a sentence."""
-    loss = "the squared error" if run["reconstruction"] == "mse" else "the cross-entropy"
+    loss = f"the {RECONSTRUCTIONS[run['reconstruction']].title}"
     text = f"{'-'.join(map(str, run['sizes']))} and back, {loss}, beta {run['settings']['beta']:g}"
     if run["epochs"]:
         text += f", {run['epochs']} epochs, validation loss {run['loss']:.2f} per image"

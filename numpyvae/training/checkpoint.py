@@ -26,7 +26,7 @@ from ..data.files import StrPath
 from ..data.npz import read_npz, write_npz
 from ..errors import InputError
 from ..functional import Array
-from ..model import parameter_shapes
+from ..network import parameter_shapes
 from .config import Config
 from .run import COLUMNS, LARGEST, VECTORS, Run
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..importance import Bound
-from ..model import Reconstruction
+from ..reconstruction import RECONSTRUCTIONS, Reconstruction
 
 MOST, LARGEST = 10**6, 1e30  # of anything: beyond these, numbers overflow rather than mean much
 LrSchedule = Literal["constant", "cosine"]
@@ -83,7 +83,7 @@ class Config:
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise InputError(f"{name} must be true or false, got {getattr(self, name)!r}")
             self._set(name, bool(getattr(self, name)))
-        if self.binarize and self.reconstruction != "bce":
+        if self.binarize and not RECONSTRUCTIONS[self.reconstruction].binary:
             raise InputError("binarize needs reconstruction bce, the likelihood of binary pixels")
         if self.importance_samples > 1 and not self.noise:
             raise InputError("importance_samples needs noise: without it all samples are the same")

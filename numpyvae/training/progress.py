@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 from ..data.dataset import Dataset
 from ..data.files import reading
 from ..errors import one_line
+from ..reconstruction import RECONSTRUCTIONS
 from .config import Config
 from .folder import HISTORY
 from .run import Run
-
-RECONSTRUCTION = {"mse": "squared error", "bce": "cross-entropy"}
 
 
 class Column(NamedTuple):
@@ -175,12 +174,11 @@ def _bar(**options: Any) -> Any:
 def describe(run: Run, data: Dataset, folder: Path | None) -> str:
     """What is trained on what, and where it is kept, in a few lines."""
     config = run.config
-    network = "-".join(map(str, run.vae.sizes))
     count = run.vae.parameters.flat.size
+    loss = RECONSTRUCTIONS[config.reconstruction].title
     lines = [
         f"{config.dataset}: {data.describe()}",
-        f"{network} and back, {count:,} parameters; {RECONSTRUCTION[config.reconstruction]} + "
-        f"{config.beta:g} KL",
+        f"{run.vae.network} and back, {count:,} parameters; {loss} + {config.beta:g} KL",
     ]
     if config.importance_samples > 1:
         lines[-1] += f", {config.bound} bound of {config.importance_samples} samples"

@@ -13,6 +13,7 @@ from ..errors import InputError, LossNotFiniteError
 from ..functional import Array
 from ..importance import IWAE
 from ..model import VAE
+from ..network import FullyConnected
 from ..optim import Adam
 from .chance import Stream
 from .config import Config
@@ -32,13 +33,11 @@ LARGEST = 1e100  # number in a history: no loss of finite numbers can be larger
 
 def new_model(config: Config, x_dim: int, dtype: DTypeLike = np.float32) -> VAE:
     """The model that ``config`` asks for, with initial weights, for images of x_dim pixels."""
-    sizes = (x_dim, *config.hidden, config.z_dim)
+    network = FullyConnected(x_dim, *config.hidden, config.z_dim, dtype, config.seed)
     if config.importance_samples == 1:
-        return VAE(*sizes, config.reconstruction, dtype, config.seed)
-    return IWAE(
-        *sizes, config.reconstruction, dtype, config.seed,
-        samples=config.importance_samples, bound=config.bound,
-    )  # fmt: skip
+        return VAE(network, config.reconstruction)
+    samples, bound = config.importance_samples, config.bound
+    return IWAE(network, config.reconstruction, samples=samples, bound=bound)
 
 
 @dataclass(repr=False)

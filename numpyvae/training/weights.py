@@ -12,7 +12,7 @@ import numpy as np
 from ..data.files import StrPath, reading, replacing
 from ..errors import InputError
 from ..functional import Array
-from ..model import parameter_shapes
+from ..network import parameter_shapes
 from .config import Config
 from .run import Run
 

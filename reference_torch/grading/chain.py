@@ -8,6 +8,7 @@ import numpy as np
 
 from numpyvae import functional as F
 from numpyvae.functional import Array
+from numpyvae.reconstruction import RECONSTRUCTIONS, Reconstruction
 
 from .exercises import Arguments, source_model
 
@@ -53,8 +54,6 @@ def gradients_on_the_way(given: Arguments) -> dict[str, Array]:
     """The right gradients with respect to activations, by their names in ``CHAIN``."""
     vae = source_model(**{name: value for name, value in given.items() if name != "a"})
     w, a, grad = vae.parameters, vae.activations, dict(vae.activation_gradients)
-    if vae.reconstruction == "bce":
-        del grad["y"]  # not computed
     _, through_z = F.reparameterize_backward(grad["z"], a["log_var"], given["eps"])
     kl_mean, kl_log_var = F.kl_divergence_backward(given["beta"], a["mean"], a["log_var"])
     return grad | {
@@ -66,10 +65,10 @@ def gradients_on_the_way(given: Arguments) -> dict[str, Array]:
     }
 
 
-def first_wrong(right: Iterable[str], reconstruction: str) -> str:
+def first_wrong(right: Iterable[str], reconstruction: Reconstruction) -> str:
     """Names the first wrong gradient, where these are right, and so all that they come from."""
     chain = CHAIN
-    if reconstruction == "bce":
+    if RECONSTRUCTIONS[reconstruction].takes_logits:
         chain = {name: link for name, link in CHAIN.items() if name != "y"}
         chain["logits"] = Link("(B10)", ())
     known = set(right)

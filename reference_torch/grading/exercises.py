@@ -14,9 +14,11 @@ from numpyvae import VAE, Adam
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
 from numpyvae.functional import Array
-from numpyvae.model import Reconstruction
+from numpyvae.network import FullyConnected
+from numpyvae.reconstruction import Reconstruction
 
 from ..twin.model import TorchVAE
+from ..twin.network import TorchFullyConnected
 
 # (B, in, out): with different sizes a transposition shows by its shape, with equal ones by its
 # values; a size of 1 may be broadcast where it should not be.
@@ -125,14 +127,12 @@ def bernoulli_cross_entropy_backward(logits: Tensor, x: Tensor) -> tuple[Tensor,
 def draw_model(reconstruction: Reconstruction) -> Callable[[Draw], Arguments]:
     def arguments(draw: Draw) -> Arguments:
         sizes = draw.n_in, draw.n_out, draw.rows, draw.n_in
-        vae = VAE(*sizes, reconstruction, draw.dtype)
+        vae = VAE(FullyConnected(*sizes, draw.dtype), reconstruction)
         for name, parameter in vae.parameters.items():
             # biases mostly above 0, so that units are on even in the smallest model
             parameter[...] = 0.5 * draw.normal(*parameter.shape) + 0.5 * name.endswith("bias")
         x, eps, beta = draw.pixels(), draw.ins(), draw.number()
         vae.forward(x, eps, beta)
-        if reconstruction == "bce":
-            del vae.activations["y"]  # not computed
         return {
             "w": dict(vae.parameters),
             "a": vae.activations,
@@ -153,7 +153,7 @@ def backward(
     beta: float,
     reconstruction: Reconstruction,
 ) -> tuple[Tensor, ...]:
-    model = TorchVAE(*_sizes(w), reconstruction)
+    model = TorchVAE(TorchFullyConnected(*_sizes(w)), reconstruction)
     parameters = {name: w[name].requires_grad_() for name in BACKWARD_ORDER}
     loss = functional_call(model, parameters, (x, eps, beta))
     return gradients(loss.total, list(parameters.values()))
@@ -174,7 +174,7 @@ def source_model(
     w: Mapping[str, Array], x: Array, eps: Array, beta: float, reconstruction: Reconstruction
 ) -> VAE:
     """The source's model after its forward and backward pass."""
-    vae = VAE(*_sizes(w), reconstruction, x.dtype)
+    vae = VAE(FullyConnected(*_sizes(w), x.dtype), reconstruction)
     for name, parameter in vae.parameters.items():
         parameter[...] = w[name]
     vae.forward(x, eps, beta)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from numpyvae import VAE, Adam
+from numpyvae import VAE, Adam, FullyConnected
 from numpyvae import functional as F
 from numpyvae.functional import Array
 
@@ -101,10 +101,8 @@ FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = 
 }
 
 
-def _error(
-    function: Callable[..., Any], name: str, explanation: str, *changes: tuple[str, str]
-) -> DeliberateError:
-    lines = tuple(Change(function, right, wrong) for right, wrong in changes)
+def _error(where: Any, name: str, explanation: str, *changes: tuple[str, str]) -> DeliberateError:
+    lines = tuple(Change(where, right, wrong) for right, wrong in changes)
     return DeliberateError(name, explanation, lines, caught=())
 
 
@@ -120,13 +118,13 @@ def _relu(n: int) -> str:
 
 HEADS = (
     'self._linear_backward("mean", grad_mean, a["h2"], out=grad["h2"])',
-    'grad_h2 += self._linear_backward("log_var", grad_log_var, a["h2"], out=self._room["h2"])',
+    'grad_h2 += self._linear_backward("log_var", grad_log_var, a["h2"], out=self._scratch["h2"])',
 )
 KL = ("grad_mean += kl_mean", "grad_log_var += kl_log_var")
 MORE_ERRORS = (
     *(
         _error(
-            VAE.backward,
+            FullyConnected,
             f"ReLU forgotten at h{n}",
             "A unit that is off lets no gradient through.",
             (_relu(n), f'grad["a{n}"][...] = {_gradient(n)}'),
@@ -135,7 +133,7 @@ MORE_ERRORS = (
     ),
     *(
         _error(
-            VAE.backward,
+            FullyConnected,
             f"the ReLU of h{n} with the mask of h{other}",
             "The two are equally wide, so the wrong mask fits without complaint.",
             (_relu(n), _relu(n).replace(f'a["h{n}"]', f'a["h{other}"]')),
@@ -144,7 +142,7 @@ MORE_ERRORS = (
     ),
     *(
         _error(
-            VAE.backward,
+            FullyConnected,
             f"the ReLU of h{n} with a mask from the gradient",
             "The activation says which units were on, not the gradient.",
             (_relu(n), _relu(n).replace(f'a["h{n}"]', _gradient(n))),
@@ -152,19 +150,19 @@ MORE_ERRORS = (
         for n in (4, 3, 2, 1)
     ),
     _error(
-        VAE.backward,
+        FullyConnected,
         "mean in place of z",
         "The decoder's input is z, so its first weight's gradient takes z.",
         ('grad["a3"], a["z"]', 'grad["a3"], a["mean"]'),
     ),
     _error(
-        VAE.backward,
+        VAE,
         "the logits given to the sigmoid's backward pass",
         "(B8) takes the sigmoid's output, y.",
         ('F.sigmoid_backward(grad["y"], a["y"]', 'F.sigmoid_backward(grad["y"], a["logits"]'),
     ),
     _error(
-        VAE.backward,
+        FullyConnected,
         "the two heads exchanged",
         "mean's gradient belongs to the layer mean, log_var's to the layer log_var.",
         (HEADS[0], HEADS[0].replace("grad_mean", "grad_log_var")),
@@ -172,7 +170,7 @@ MORE_ERRORS = (
     ),
     *(
         _error(
-            VAE.backward,
+            FullyConnected,
             f"the weight of {head} for both parts of h2's gradient",
             "Each head's gradient comes back through its own weight.",
             (HEADS[0], f"{HEADS[0]}\ngrad_h2[...] = grad_mean @ {weight}"),
@@ -185,14 +183,14 @@ MORE_ERRORS = (
         for weight in [f'self.parameters["{head}.weight"]']
     ),
     _error(
-        VAE.backward,
+        FullyConnected,
         "only log_var's gradient reaches h2",
         "mean and log_var are both computed from h2, so its gradient is the sum of two.",
         (HEADS[1], HEADS[1].replace("+=", "=")),
     ),
     *(
         _error(
-            VAE.backward,
+            VAE,
             f"a minus on the KL's path into {names}",
             "The loss contains the KL divergence with a plus.",
             *((line, line.replace("+=", "-=")) for line in lines),
@@ -201,7 +199,7 @@ MORE_ERRORS = (
     ),
     *(
         _error(
-            VAE.backward,
+            VAE,
             f"the KL's path into {names} counts twice",
             "It is added once, and (B14) has a 1/2.",
             *((line, f"{line}; {line}") for line in lines),
@@ -209,32 +207,32 @@ MORE_ERRORS = (
         for names, lines in (("mean and log_var", KL), ("mean", KL[:1]), ("log_var", KL[1:]))
     ),
     _error(
-        VAE.backward,
+        VAE,
         "z's path into mean forgotten",
         "Without it, mean learns nothing from the reconstruction.",
         (KL[0], "grad_mean[...] = kl_mean"),
     ),
     _error(
-        VAE.backward,
+        VAE,
         "the KL's two gradients exchanged",
         "(B13) belongs to mean, (B14) to log_var.",
         (KL[0], "grad_mean += kl_log_var"),
         (KL[1], "grad_log_var += kl_mean"),
     ),
     _error(
-        VAE.backward,
+        VAE,
         "beta divided by the number of images",
         "The loss is a sum over the images, and so is the KL divergence in it.",
         ("F.kl_divergence_backward(beta,", "F.kl_divergence_backward(beta / len(x),"),
     ),
     _error(
-        VAE.backward,
+        VAE,
         "beta counted twice",
         "kl_divergence_backward has multiplied by it already.",
         ("F.kl_divergence_backward(beta,", "F.kl_divergence_backward(beta * beta,"),
     ),
     *(
-        _error(Adam.step, name, explanation, *changes)
+        _error(Adam, name, explanation, *changes)
         for name, explanation, *changes in (
             ("p moves up the gradient", "A minus.", ("p -= update", "p += update")),
             (

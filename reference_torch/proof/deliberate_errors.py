@@ -4,30 +4,35 @@ Each is a change to a line of numpyvae, made in memory while ``applied()`` lasts
 of them still trains, which is why they go unnoticed.
 """
 
-import sys
 import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from inspect import getsource
+from types import FunctionType
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
-from numpyvae import VAE, Adam
+from numpyvae import VAE, Adam, FullyConnected
 from numpyvae import functional as F
-from numpyvae.model import Reconstruction
+from numpyvae.reconstruction import Reconstruction
 
 
 class Change(NamedTuple):
-    """In the source text of ``function``, ``wrong`` takes the place of ``right``.
+    """In the source text of ``where``, a class or module, ``wrong`` takes the place of ``right``.
 
-    A text of several lines is written without the indentation of its first line.
+    The text is found by what it says: exactly one function of ``where`` contains it, once. A text
+    of several lines is written without the indentation of its first line.
     """
 
-    function: Callable[..., Any]
+    where: Any
     right: str
     wrong: str
+
+    @property
+    def function(self) -> Any:
+        """The function that contains the right text."""
+        return _function(self.where, self.right)
 
 
 @dataclass(frozen=True)
@@ -53,46 +58,60 @@ class DeliberateError:
 
     @property
     def in_adam(self) -> bool:
-        return self.changes[0].function.__qualname__.startswith("Adam.")
+        return self.changes[0].where is Adam
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """While this lasts, numpyvae has the error."""
-        with ExitStack() as stack:
+        right = {function: function.__code__ for function in self.sources()}
+        try:
             for function, (_, wrong_source) in self.sources().items():
-                owner: Any = sys.modules[function.__module__]
-                for part in function.__qualname__.split(".")[:-1]:
-                    owner = getattr(owner, part)
                 namespace: dict[str, Any] = {}
                 exec(wrong_source, function.__globals__, namespace)
-                wrong = namespace[function.__name__]
-                stack.enter_context(patch.object(owner, function.__name__, wrong))
+                function.__code__ = namespace[function.__name__].__code__
             yield
+        finally:
+            for function, code in right.items():
+                function.__code__ = code
 
-    def sources(self) -> dict[Callable[..., Any], tuple[str, str]]:
+    def sources(self) -> dict[Any, tuple[str, str]]:
         """The right and the wrong source text of each function that the error changes."""
-        sources = {}
-        for function in dict.fromkeys(change.function for change in self.changes):
-            changes = [change for change in self.changes if change.function is function]
-            right = _source(function)
-            sources[function] = right, _rewritten(function, right, changes)
+        sources: dict[Any, tuple[str, str]] = {}
+        for change in self.changes:
+            right, wrong = sources.get(change.function) or (_source(change.function),) * 2
+            sources[change.function] = right, _rewritten(wrong, change)
         return sources
 
 
 @cache
-def _source(function: Callable[..., Any]) -> str:
+def _source(function: Any) -> str:
     return textwrap.dedent(getsource(function))
 
 
-def _rewritten(function: Callable[..., Any], source: str, changes: list[Change]) -> str:
-    for _, *texts in changes:
-        first_line = texts[0].split("\n")[0]
-        before = source[: source.find(first_line)].split("\n")[-1]
-        indent = before[: len(before) - len(before.lstrip())]
-        right, wrong = (text.replace("\n", f"\n{indent}") for text in texts)
-        assert source.count(right) == 1, f"{function.__qualname__} should contain once: {right}"
-        source = source.replace(right, wrong)
-    return source
+@cache
+def _function(where: Any, text: str) -> Any:
+    def flat(lines: str) -> str:
+        return "\n".join(line.strip() for line in lines.split("\n"))
+
+    functions = [
+        function
+        for function in vars(where).values()
+        if isinstance(function, FunctionType)
+        and function.__module__ == getattr(where, "__module__", where.__name__)
+    ]
+    counts = {function: flat(_source(function)).count(flat(text)) for function in functions}
+    if sum(counts.values()) != 1:
+        where_found = {function.__name__: n for function, n in counts.items() if n}
+        raise ValueError(f"{where.__name__} should contain once: {text}\nfound: {where_found}")
+    return max(counts, key=counts.__getitem__)
+
+
+def _rewritten(source: str, change: Change) -> str:
+    first_line = change.right.split("\n")[0]
+    before = source[: source.find(first_line)].split("\n")[-1]
+    indent = before[: len(before) - len(before.lstrip())]
+    right, wrong = (text.replace("\n", f"\n{indent}") for text in (change.right, change.wrong))
+    return source.replace(right, wrong)
 
 
 def _layers(*names: str) -> tuple[str, ...]:
@@ -120,16 +139,16 @@ ERRORS = (
         "exp(log_var) is the variance; the noise must be scaled by its square root.",
         (
             Change(
-                F.reparameterize,
+                F,
                 "z = np.multiply(log_var, 0.5, out=out)",
                 "z = np.multiply(log_var, 1.0, out=out)",
             ),
             Change(
-                F.reparameterize_backward,
+                F,
                 "grad_log_var = np.multiply(log_var, 0.5, out=out[1])",
                 "grad_log_var = np.multiply(log_var, 1.0, out=out[1])",
             ),
-            Change(F.reparameterize_backward, "grad_log_var *= 0.5", "grad_log_var *= 1.0"),
+            Change(F, "grad_log_var *= 0.5\n", "grad_log_var *= 1.0\n"),
         ),
         ("total", "reconstruction", *ALL_GRADIENTS),
         consistent=True,
@@ -139,9 +158,9 @@ ERRORS = (
         "mean instead of sum in the KL",
         "Averaging the KL over the latent units makes beta smaller by the factor z_dim.",
         (
-            Change(F.kl_divergence, "0.5 * np.sum(", "0.5 * np.mean("),
+            Change(F, "0.5 * np.sum(", "0.5 * np.mean("),
             Change(
-                F.kl_divergence_backward,
+                F,
                 "grad_mean = np.multiply(mean, grad_kl, out=out[0])",
                 "grad_kl /= mean.shape[1]\ngrad_mean = np.multiply(mean, grad_kl, out=out[0])",
             ),
@@ -155,11 +174,11 @@ ERRORS = (
         "Averaging over the pixels makes the KL weigh too much by the factor x_dim.",
         (
             Change(
-                F.squared_error,
+                F,
                 "return np.vecdot(difference, difference)",
                 "return np.vecdot(difference, difference) / x.shape[1]",
             ),
-            Change(F.squared_error_backward, "grad_y *= 2", "grad_y *= 2 / x.shape[1]"),
+            Change(F, "grad_y *= 2", "grad_y *= 2 / x.shape[1]"),
         ),
         ("total", "reconstruction", *ALL_GRADIENTS),
         consistent=True,
@@ -169,9 +188,9 @@ ERRORS = (
         "a missing 1/2 in the KL",
         "Without the 1/2 in front, the KL weighs twice as much.",
         (
-            Change(F.kl_divergence, "0.5 * np.sum(", "1.0 * np.sum("),
+            Change(F, "0.5 * np.sum(", "1.0 * np.sum("),
             Change(
-                F.kl_divergence_backward,
+                F,
                 "grad_mean = np.multiply(mean, grad_kl, out=out[0])",
                 "grad_kl *= 2\ngrad_mean = np.multiply(mean, grad_kl, out=out[0])",
             ),
@@ -183,7 +202,7 @@ ERRORS = (
     DeliberateError(
         "beta missing in the total",
         "The loss that is shown is not the one that is differentiated.",
-        (Change(VAE.forward, "reconstruction_sum + beta * kl_sum", "reconstruction_sum + kl_sum"),),
+        (Change(VAE, "reconstruction_sum + beta * kl_sum", "reconstruction_sum + kl_sum"),),
         ("total",),
     ),
     # Wrong gradients: latent variables
@@ -193,7 +212,7 @@ ERRORS = (
         "another z.",
         (
             Change(
-                F.reparameterize_backward,
+                F,
                 "grad_log_var *= eps",
                 "grad_log_var *= np.random.standard_normal(eps.shape)",
             ),
@@ -204,7 +223,7 @@ ERRORS = (
     DeliberateError(
         "a missing 1/2 in z's path into log_var",
         "The derivative of exp(log_var / 2) has a factor 1/2 from the inner derivative.",
-        (Change(F.reparameterize_backward, "grad_log_var *= 0.5", "grad_log_var *= 1.0"),),
+        (Change(F, "grad_log_var *= 0.5\n", "grad_log_var *= 1.0\n"),),
         LOG_VAR_PATH,
     ),
     DeliberateError(
@@ -212,7 +231,7 @@ ERRORS = (
         "The 1/2 in front of the KL stays in its derivative.",
         (
             Change(
-                F.kl_divergence_backward,
+                F,
                 "grad_log_var *= 0.5 * grad_kl",
                 "grad_log_var *= grad_kl",
             ),
@@ -224,7 +243,7 @@ ERRORS = (
         "The KL contains -log_var, too, whose derivative is -1.",
         (
             Change(
-                F.kl_divergence_backward,
+                F,
                 "np.expm1(log_var, out=out[1])",
                 "np.exp(log_var, out=out[1])",
             ),
@@ -234,7 +253,7 @@ ERRORS = (
     DeliberateError(
         "the KL's path into log_var forgotten",
         "log_var acts on the loss through z and through the KL: two paths, two gradients, added.",
-        (Change(VAE.backward, "grad_log_var += kl_log_var", ""),),
+        (Change(VAE, "grad_log_var += kl_log_var", ""),),
         LOG_VAR_PATH,
     ),
     DeliberateError(
@@ -242,7 +261,7 @@ ERRORS = (
         "Without it, nothing keeps the variance from going to 1 everywhere.",
         (
             Change(
-                VAE.backward,
+                VAE,
                 "grad_log_var += kl_log_var",
                 "grad_log_var[...] = kl_log_var",
             ),
@@ -252,13 +271,13 @@ ERRORS = (
     DeliberateError(
         "the KL's path into mean forgotten",
         "Without it, nothing pulls the means together, and the prior's samples miss them.",
-        (Change(VAE.backward, "grad_mean += kl_mean", ""),),
+        (Change(VAE, "grad_mean += kl_mean", ""),),
         MEAN_PATH,
     ),
     DeliberateError(
         "beta missing in the backward pass",
         "The KL's gradient has the same weight as the KL.",
-        (Change(VAE.backward, "F.kl_divergence_backward(beta,", "F.kl_divergence_backward(1.0,"),),
+        (Change(VAE, "F.kl_divergence_backward(beta,", "F.kl_divergence_backward(1.0,"),),
         ENCODER,
     ),
     DeliberateError(
@@ -266,7 +285,7 @@ ERRORS = (
         "mean and log_var are both computed from h2, so its gradient is the sum of two.",
         (
             Change(
-                VAE.backward,
+                FullyConnected,
                 'grad_h2 += self._linear_backward("log_var"',
                 'self._linear_backward("log_var"',
             ),
@@ -277,7 +296,7 @@ ERRORS = (
     DeliberateError(
         "the factor 2 missing in the squared error's gradient",
         "The derivative of (y - x)² is 2 (y - x). Everything but the KL learns at half the pace.",
-        (Change(F.squared_error_backward, "grad_y *= 2", "grad_y *= 1"),),
+        (Change(F, "grad_y *= 2", "grad_y *= 1"),),
         ALL_GRADIENTS,
     ),
     DeliberateError(
@@ -285,7 +304,7 @@ ERRORS = (
         "With cross-entropy it cancels; with the squared error it does not.",
         (
             Change(
-                VAE.backward,
+                VAE,
                 'F.sigmoid_backward(grad["y"], a["y"], out=grad["logits"])',
                 'grad["logits"][...] = grad["y"]',
             ),
@@ -297,7 +316,7 @@ ERRORS = (
         "sigmoid(logits) - x is already the gradient with respect to the logits.",
         (
             Change(
-                F.bernoulli_cross_entropy_backward,
+                F,
                 "grad_logits -= x",
                 "grad_logits -= x\ngrad_logits *= sigmoid(logits) * (1 - sigmoid(logits))",
             ),
@@ -310,7 +329,7 @@ ERRORS = (
         "x is also what the reconstruction is compared with.",
         (
             Change(
-                VAE.input_gradient,
+                VAE,
                 "return through_encoder + through_loss",
                 "return through_encoder",
             ),
@@ -323,7 +342,7 @@ ERRORS = (
         "Where h1 and h4 are equally wide, the wrong mask fits without complaint.",
         (
             Change(
-                VAE.backward,
+                FullyConnected,
                 'F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])',
                 'F.relu_backward(grad["h4"], a["h1"], out=grad["a4"])',
             ),
@@ -335,7 +354,7 @@ ERRORS = (
         "A unit that is off lets no gradient through.",
         (
             Change(
-                VAE.backward,
+                FullyConnected,
                 'F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])',
                 'grad["a3"][...] = grad["h3"]',
             ),
@@ -347,7 +366,7 @@ ERRORS = (
         "The biases stay as they were drawn.",
         (
             Change(
-                F.linear_backward_parameters,
+                F,
                 "grad_bias = np.sum(grad_y, axis=0, out=out[1])",
                 "grad_bias = np.multiply(0, grad_y[0], out=out[1])",
             ),
@@ -359,7 +378,7 @@ ERRORS = (
         "Every image of the batch contributes, to the biases as to the weights.",
         (
             Change(
-                F.linear_backward_parameters,
+                F,
                 "grad_bias = np.sum(grad_y, axis=0, out=out[1])",
                 "grad_bias = np.mean(grad_y, axis=0, out=out[1])",
             ),
@@ -371,7 +390,7 @@ ERRORS = (
         "In a layer with as many inputs as outputs the shapes do not complain.",
         (
             Change(
-                F.linear_backward_parameters,
+                F,
                 "grad_weight = np.matmul(grad_y.T, x, out=out[0])",
                 "left, right = (x, grad_y) if x.shape == grad_y.shape else (grad_y, x)\n"
                 "grad_weight = np.matmul(left.T, right, out=out[0])",
@@ -384,7 +403,7 @@ ERRORS = (
         "A weight's gradient takes the layer's input; here it is given the output.",
         (
             Change(
-                VAE.backward,
+                FullyConnected,
                 'self._linear_backward("decoder2", grad["a4"], a["h3"], out=grad["h3"])',
                 'self._linear_backward("decoder2", grad["a4"], a["h4"], out=grad["h3"])',
             ),
@@ -398,12 +417,12 @@ ERRORS = (
         "large.",
         (
             Change(
-                Adam.step,
+                Adam,
                 "r = math.sqrt((1 - beta2**self.steps) / (1 - beta2))",
                 "r = math.sqrt(1 / (1 - beta2))",
             ),
             Change(
-                Adam.step,
+                Adam,
                 "step_size = self.lr * r * (1 - beta1) / (1 - beta1**self.steps)",
                 "step_size = self.lr * r * (1 - beta1)",
             ),
@@ -414,7 +433,7 @@ ERRORS = (
     DeliberateError(
         "steps counted from 2",
         "One step too many in the bias correction.",
-        (Change(Adam.step, "self.steps += 1", "self.steps = max(self.steps, 1) + 1"),),
+        (Change(Adam, "self.steps += 1", "self.steps = max(self.steps, 1) + 1"),),
         PARAMETERS,
     ),
     DeliberateError(
@@ -422,11 +441,11 @@ ERRORS = (
         "Added to the gradient, the decay is divided by sqrt(v̂) like the rest of it.",
         (
             Change(
-                Adam.step,
+                Adam,
                 "m *= beta1",
                 "g = g + self.weight_decay * p\nm *= beta1",
             ),
-            Change(Adam.step, "p *= decay", ""),
+            Change(Adam, "p *= decay", ""),
         ),
         PARAMETERS,
         public=True,
@@ -436,7 +455,7 @@ ERRORS = (
         "torch.optim.AdamW removes lr weight_decay of a parameter per step.",
         (
             Change(
-                Adam.step,
+                Adam,
                 "decay = 1 - self.lr * self.weight_decay",
                 "decay = 1 - self.weight_decay",
             ),
@@ -448,7 +467,7 @@ ERRORS = (
         "sqrt(v̂ + eps) is at least sqrt(eps), 10 000 times larger than eps 1e-8.",
         (
             Change(
-                Adam.step,
+                Adam,
                 "np.sqrt(v, out=update)\nupdate += eps",
                 "np.sqrt(v + self.eps * r**2, out=update)",
             ),
@@ -459,7 +478,7 @@ ERRORS = (
     DeliberateError(
         "beta1 and beta2 exchanged",
         "The gradient is averaged over 1000 steps, its square over 10.",
-        (Change(Adam.step, "beta1, beta2 = self.betas", "beta2, beta1 = self.betas"),),
+        (Change(Adam, "beta1, beta2 = self.betas", "beta2, beta1 = self.betas"),),
         PARAMETERS,
     ),
 )

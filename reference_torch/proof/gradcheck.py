@@ -105,7 +105,7 @@ def _slope(
         array[...] = kept + t * direction
         loss = vae.forward(x, eps, beta).total
         array[...] = kept
-        units = [vae.activations[layer].ravel() for layer in ("h1", "h2", "h3", "h4")]
+        units = [a.ravel() for name, a in vae.activations.items() if name.startswith("h")]
         return loss, np.concatenate(units) > 0
 
     for step in STEPS:
@@ -162,7 +162,7 @@ def run(checkpoint: Path | None, x_dim: int | None, dtype: str, **settings: Any)
     rows = gradcheck(vae, x, eps, config.beta, rng)
 
     several = f", {samples} samples of each, {config.bound} bound" if samples > 1 else ""
-    print(f"{'-'.join(map(str, vae.sizes))} and back, {weights}, {dtype}")
+    print(f"{vae.network} and back, {weights}, {dtype}")
     print(
         f"{vae.reconstruction}, beta {config.beta:g}, {config.batch_size} random images"
         f"{several}, seed {config.seed}\n"

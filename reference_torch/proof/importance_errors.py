@@ -1,11 +1,7 @@
 """Deliberate errors in the importance-weighted bound, as those in ``deliberate_errors``."""
 
-from numpyvae.importance import (
-    IWAE,
-    log_mean_exp,
-    log_mean_exp_backward,
-    log_weights_backward,
-)
+from numpyvae import importance
+from numpyvae.importance import IWAE
 
 from .deliberate_errors import (
     ALL_GRADIENTS,
@@ -24,12 +20,12 @@ IMPORTANCE_ERRORS = (
         "The mean of the samples' log-weights is the ELBO again, K times as expensive.",
         (
             Change(
-                log_mean_exp,
+                importance,
                 "return largest[:, 0] + np.log(np.mean(np.exp(log_w - largest), axis=1))",
                 "return np.mean(log_w, axis=1)",
             ),
             Change(
-                log_mean_exp_backward,
+                importance,
                 NORMALIZED,
                 "return np.full_like(w, grad_bound / w.shape[1])",
             ),
@@ -42,7 +38,7 @@ IMPORTANCE_ERRORS = (
     DeliberateError(
         "1/K forgotten",
         "A sum of weights is log K more than their mean: the bound is none, its gradient is right.",
-        (Change(log_mean_exp, "np.log(np.mean(", "np.log(np.sum("),),
+        (Change(importance, "np.log(np.mean(", "np.log(np.sum("),),
         ("total",),
         consistent=True,
         samples=3,
@@ -52,7 +48,7 @@ IMPORTANCE_ERRORS = (
         "The gradient of the ELBO under the loss of the importance-weighted bound.",
         (
             Change(
-                log_mean_exp_backward,
+                importance,
                 NORMALIZED,
                 "return np.full_like(w, grad_bound / w.shape[1])",
             ),
@@ -66,7 +62,7 @@ IMPORTANCE_ERRORS = (
         "constants. Differentiated as well, they add one that does not belong there.",
         (
             Change(
-                log_mean_exp_backward,
+                importance,
                 NORMALIZED,
                 "w /= np.sum(w, axis=1, keepdims=True)\n"
                 "mean = np.sum(w * log_w, axis=1, keepdims=True)\n"
@@ -80,7 +76,7 @@ IMPORTANCE_ERRORS = (
     DeliberateError(
         "weights normalized over the images",
         "The samples of one image compete with each other, and with no other image's.",
-        (Change(log_mean_exp_backward, "np.sum(w, axis=1,", "np.sum(w, axis=0,"),),
+        (Change(importance, "np.sum(w, axis=1,", "np.sum(w, axis=0,"),),
         ALL_GRADIENTS,
         samples=3,
     ),
@@ -89,7 +85,7 @@ IMPORTANCE_ERRORS = (
         "The log-weights are grouped as if the first B rows were the first samples of all images.",
         (
             Change(
-                IWAE.forward,
+                IWAE,
                 "self._log_w = log_weights(reconstruction, z, log_var, eps)",
                 "self._log_w = log_weights(reconstruction, z, log_var, eps)\n"
                 "self._log_w = self._log_w.ravel().reshape(self.samples, -1).T",
@@ -101,21 +97,21 @@ IMPORTANCE_ERRORS = (
     DeliberateError(
         "the prior's path into z forgotten",
         "log p(z) pulls every z towards 0, beside what the decoder says to it.",
-        (Change(IWAE.backward, "grad_z += direct_z", ""),),
+        (Change(IWAE, "grad_z += direct_z", ""),),
         ("z", *ENCODER),
         samples=3,
     ),
     DeliberateError(
         "log q's path into log_var forgotten",
         "Its -1/2 is what keeps the variances up.",
-        (Change(IWAE.backward, 'grad["log_var"] += direct_log_var', ""),),
+        (Change(IWAE, 'grad["log_var"] += direct_log_var', ""),),
         LOG_VAR_PATH,
         samples=3,
     ),
     DeliberateError(
         "log q's path into log_var once per sample",
         "The weights of an image's samples add up to 1, so all its samples together give -1/2.",
-        (Change(log_weights_backward, "0.5 * np.sum(", "0.5 * z.shape[1] * np.sum("),),
+        (Change(importance, "0.5 * np.sum(", "0.5 * z.shape[1] * np.sum("),),
         LOG_VAR_PATH,
         samples=3,
     ),
@@ -125,7 +121,7 @@ IMPORTANCE_ERRORS = (
         "than nothing.",
         (
             Change(
-                IWAE.backward,
+                IWAE,
                 "direct_mean = 0.0",
                 "direct_mean = -np.sum(\n"
                 "    grad_log_w[:, :, None] * eps / np.exp(0.5 * log_var[:, None]), axis=1\n)",

@@ -5,14 +5,14 @@ from ..twin.training import TorchStepper
 from .deliberate_errors import PARAMETERS, Change, DeliberateError
 
 SUMS = "sums = self.total(torch.cat([*gradients, torch.stack(loss).detach()]))"
-SHARE = "x, eps = self.world.share(x, eps)"
+SHARE = "x, eps = self.world.share(x, eps)\nloss ="
 
 PARALLEL_ERRORS = (
     DeliberateError(
         "gradients averaged over the processes",
         "The loss is a sum over the images, so the shares' gradients add up; "
         "DistributedDataParallel divides them by the number of processes.",
-        (Change(World.sum, SUMS, f"{SUMS}\nsums[: -len(loss)] /= self.size"),),
+        (Change(World, SUMS, f"{SUMS}\nsums[: -len(loss)] /= self.size"),),
         PARAMETERS,
         public=True,
         processes=2,
@@ -22,9 +22,9 @@ PARALLEL_ERRORS = (
         "Processes that draw their own noise from the same seed draw the same.",
         (
             Change(
-                TorchStepper.train,
+                TorchStepper,
                 SHARE,
-                "x, own = self.world.share(x, eps)\neps = eps[: len(own)]",
+                "x, own = self.world.share(x, eps)\neps = eps[: len(own)]\nloss =",
             ),
         ),
         ("total", "reconstruction", *PARAMETERS),
@@ -35,7 +35,7 @@ PARALLEL_ERRORS = (
         "Where the number of processes does not divide the batch, some have a row more.",
         (
             Change(
-                World.share,
+                World,
                 "images * rank // self.size",
                 "images // self.size * rank",
             ),

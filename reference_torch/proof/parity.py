@@ -153,9 +153,11 @@ def _losses_and_gradients(
         kept[name] = tensor
 
     hooks = [
-        torch_vae.mean.register_forward_hook(lambda *call: keep("mean", call[2])),
-        torch_vae.log_var.register_forward_hook(lambda *call: keep("log_var", call[2])),
-        torch_vae.decoder1.register_forward_pre_hook(lambda _, inputs: keep("z", inputs[0])),
+        torch_vae.network.mean.register_forward_hook(lambda *call: keep("mean", call[2])),
+        torch_vae.network.log_var.register_forward_hook(lambda *call: keep("log_var", call[2])),
+        torch_vae.network.decoder1.register_forward_pre_hook(
+            lambda _, inputs: keep("z", inputs[0])
+        ),
     ]
     torch_vae.zero_grad()
     loss: Mapping[str, Tensor] = torch_vae(kept["x"], eps.clone(), beta)._asdict()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from numpyvae import VAE, Adam
-from numpyvae.model import parameter_shapes
+from numpyvae.network import FullyConnected, parameter_shapes
 
 NUMPY, PRODUCTS = "NumPy, this package", "matrix products alone, NumPy"
 DEFAULT, FUSED = "PyTorch, AdamW as it comes", "PyTorch, AdamW fused"
@@ -47,7 +47,7 @@ class Sizes:
 
     def numpy_parts(self) -> dict[str, Step]:
         """NumPy's step, and its three parts one by one."""
-        vae = VAE(*self.network)
+        vae = VAE(FullyConnected(*self.network))
         adam = Adam(vae.parameters, weight_decay=0.01)
         standing = Adam(vae.parameters, lr=0.0, weight_decay=0.01)  # leaves the weights sane
         self.adams = [adam, standing]
@@ -95,7 +95,7 @@ class Sizes:
 
         from ..twin.carrying import to_torch
 
-        model = to_torch(VAE(*self.network), device)
+        model = to_torch(VAE(FullyConnected(*self.network)), device)
         optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, **adamw)
         forward = torch.compile(model) if compiled else model
         x, eps = (torch.from_numpy(array).to(device) for array in (self.x, self.eps))
@@ -139,7 +139,10 @@ class Sizes:
             return (w, m, v, t + 1), value
 
         compiled = jax.jit(update, donate_argnums=0)
-        w = {name: jnp.array(array) for name, array in VAE(*self.network).parameters.items()}
+        w = {
+            name: jnp.array(array)
+            for name, array in VAE(FullyConnected(*self.network)).parameters.items()
+        }
         zeros = [jax.tree.map(jnp.zeros_like, w) for _ in range(2)]
         x, eps, state = jnp.array(self.x), jnp.array(self.eps), (w, *zeros, jnp.ones(()))
 

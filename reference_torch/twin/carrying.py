@@ -1,5 +1,7 @@
 """Carries weights and Adam's state between numpyvae and PyTorch."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,17 +11,20 @@ from numpyvae import VAE, Adam
 from numpyvae.flat import FlatArrays
 from numpyvae.functional import Array
 from numpyvae.importance import IWAE
+from numpyvae.network import Network
 
 from .importance import TorchIWAE
 from .model import TorchVAE
+from .network import TWINS
 
 
 def to_torch(vae: VAE, device: torch.device | str = "cpu") -> TorchVAE:
     """A PyTorch model with a copy of the weights of a NumPy one, in the same dtype."""
+    network = TWINS[type(vae.network)](*vae.network.sizes)
     torch_vae = (
-        TorchIWAE(*vae.sizes, vae.reconstruction, samples=vae.samples, bound=vae.bound)
+        TorchIWAE(network, vae.reconstruction, samples=vae.samples, bound=vae.bound)
         if isinstance(vae, IWAE)
-        else TorchVAE(*vae.sizes, vae.reconstruction)
+        else TorchVAE(network, vae.reconstruction)
     )
     weights = {name: torch.tensor(array) for name, array in vae.parameters.items()}
     torch_vae.load_state_dict(weights, assign=True)
@@ -29,15 +34,20 @@ def to_torch(vae: VAE, device: torch.device | str = "cpu") -> TorchVAE:
 def to_numpy(torch_vae: TorchVAE, vae: VAE | None = None) -> VAE:
     """A NumPy model with a copy of the weights of a PyTorch one: ``vae``, or else a new one."""
     if vae is None:
-        dtype = to_array(torch_vae.mean.bias).dtype
+        make: Callable[..., Network] = {twin: kind for kind, twin in TWINS.items()}[
+            type(torch_vae.network)
+        ]
+        network = make(*torch_vae.network.sizes, dtype=to_array(torch_vae.network.mean.bias).dtype)
         vae = (
             IWAE(
-                *torch_vae.sizes, torch_vae.reconstruction, dtype,
-                samples=torch_vae.samples, bound=torch_vae.bound,
+                network,
+                torch_vae.reconstruction,
+                samples=torch_vae.samples,
+                bound=torch_vae.bound,
             )
             if isinstance(torch_vae, TorchIWAE)
-            else VAE(*torch_vae.sizes, torch_vae.reconstruction, dtype)
-        )  # fmt: skip
+            else VAE(network, torch_vae.reconstruction)
+        )
     for name, parameter in torch_vae.named_parameters():
         vae.parameters[name][...] = to_array(parameter)
     return vae

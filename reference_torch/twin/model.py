@@ -1,12 +1,15 @@
 """numpyvae's model written the way a PyTorch user would: autograd finds the gradients."""
 
-from typing import NamedTuple, assert_never, get_args
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from numpyvae.model import Reconstruction
+from numpyvae.reconstruction import Reconstruction
+
+from .network import TorchNetwork
 
 
 class Loss(NamedTuple):
@@ -17,82 +20,77 @@ class Loss(NamedTuple):
     kl: Tensor
 
 
-class TorchVAE(nn.Module):
-    """A variational autoencoder with two hidden layers on each side.
+def squared_error(logits: Tensor, x: Tensor, *, reduction: str) -> Tensor:
+    return F.mse_loss(torch.sigmoid(logits), x, reduction=reduction)
 
-    The arguments are those of ``numpyvae.VAE``, and the names in ``state_dict()`` are the names
-    in its ``parameters``. No step waits for the host, so ``torch.compile`` and CUDA graphs work.
+
+# Of logits and x, (B, x_dim) both, reduced as PyTorch's losses are
+RECONSTRUCTIONS: dict[Reconstruction, Callable[..., Tensor]] = {
+    "mse": squared_error,
+    "bce": F.binary_cross_entropy_with_logits,
+}
+
+
+class TorchVAE(nn.Module):
+    """A variational autoencoder.
+
+    The names in ``state_dict()`` are the names in ``numpyvae.VAE.parameters``. No step waits for
+    the host, so ``torch.compile`` and CUDA graphs work.
 
     Args:
-        x_dim, h_dim1, h_dim2, z_dim: number of pixels, hidden units and latent units.
+        network: encoder and decoder, as ``TorchFullyConnected(784, 512, 256, 50)``.
         reconstruction: ``"mse"``, the squared error, or ``"bce"``, the Bernoulli cross-entropy.
 
     Raises:
         ValueError: an unknown reconstruction.
     """
 
-    def __init__(
-        self,
-        x_dim: int,
-        h_dim1: int,
-        h_dim2: int,
-        z_dim: int,
-        reconstruction: Reconstruction = "mse",
-    ) -> None:
+    network: TorchNetwork
+    samples = 1  # latent vectors per image
+
+    def __init__(self, network: TorchNetwork, reconstruction: Reconstruction = "mse") -> None:
         super().__init__()
-        if reconstruction not in get_args(Reconstruction):
-            raise ValueError(f"reconstruction must be 'mse' or 'bce', got {reconstruction!r}")
-        self.sizes = x_dim, h_dim1, h_dim2, z_dim
+        if reconstruction not in RECONSTRUCTIONS:
+            choices = " or ".join(map(repr, RECONSTRUCTIONS))
+            raise ValueError(f"reconstruction must be {choices}, got {reconstruction!r}")
         self.reconstruction = reconstruction
-        self.encoder1 = nn.Linear(x_dim, h_dim1)
-        self.encoder2 = nn.Linear(h_dim1, h_dim2)
-        self.mean = nn.Linear(h_dim2, z_dim)
-        self.log_var = nn.Linear(h_dim2, z_dim)
-        self.decoder1 = nn.Linear(z_dim, h_dim2)
-        self.decoder2 = nn.Linear(h_dim2, h_dim1)
-        self.decoder3 = nn.Linear(h_dim1, x_dim)
+        vars(self)["network"] = network  # no part of its own: the layers are, by their own names
+        for name, layer in network.named_children():
+            self.add_module(name, layer)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """q(z|x): mean and log-variance of z, each (B, z_dim), for images x of (B, x_dim)."""
-        h1 = F.relu(self.encoder1(x))
-        h2 = F.relu(self.encoder2(h1))
-        return self.mean(h2), self.log_var(h2)
+        return self.network.encode(x)
 
     def decode(self, z: Tensor) -> Tensor:
         """The images (B, x_dim), in [0, 1], of latent vectors z of (B, z_dim)."""
-        return torch.sigmoid(self._logits(z))
+        return torch.sigmoid(self.network.decode(z))
 
     def forward(self, x: Tensor, eps: Tensor | None = None, beta: float = 1.0) -> Loss:
-        """The loss of images x (B, x_dim) with noise eps (B, z_dim), drawn here if not given."""
+        """The loss of images x (B, x_dim), with noise eps of K rows of z_dim numbers for each of
+        them, drawn here if not given."""
         mean, log_var = self.encode(x)
         if eps is None:
-            eps = torch.randn_like(mean)
+            rows = (self.samples * len(x), mean.shape[1])
+            eps = torch.randn(rows, dtype=x.dtype, device=x.device)
         return self.loss(x, mean, log_var, eps, beta)
 
     def loss(self, x: Tensor, mean: Tensor, log_var: Tensor, eps: Tensor, beta: float) -> Loss:
         """The loss of images x that ``encode`` has turned into mean and log_var."""
         z = mean + torch.exp(0.5 * log_var) * eps
-        match self.reconstruction:
-            case "mse":
-                reconstruction = F.mse_loss(self.decode(z), x, reduction="sum")
-            case "bce":
-                logits = self._logits(z)
-                reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
-            case unknown:
-                assert_never(unknown)
+        reconstruction = self.reconstruction_loss(z, x, reduction="sum")
         kl = 0.5 * torch.sum(mean.square() + log_var.exp() - 1 - log_var)
         return Loss(reconstruction + beta * kl, reconstruction, kl)
+
+    def reconstruction_loss(self, z: Tensor, x: Tensor, reduction: str) -> Tensor:
+        """Of images x and what their z are decoded to."""
+        return RECONSTRUCTIONS[self.reconstruction](self.network.decode(z), x, reduction=reduction)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n new images (n, x_dim): latent vectors drawn from the prior N(0, I), decoded."""
-        weight = self.decoder1.weight
+        like = next(self.parameters())
         z = torch.randn(
-            n, weight.shape[1], generator=generator, dtype=weight.dtype, device=weight.device
+            n, self.network.z_dim, generator=generator, dtype=like.dtype, device=like.device
         )
         return self.decode(z)
-
-    def _logits(self, z: Tensor) -> Tensor:
-        h3 = F.relu(self.decoder1(z))
-        h4 = F.relu(self.decoder2(h3))
-        return self.decoder3(h4)

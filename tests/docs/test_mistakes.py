@@ -13,9 +13,9 @@ PARTS = parts(PAGE, "generated")
 
 
 def test_the_page_shows_every_error_as_it_is_now():
-    """If this fails: python docs/mistakes.py"""
-    lines = "\n".join(mistakes.lines(error) for error in ERRORS)
-    assert PARTS["lines"] == lines + "\n"
+    """If this fails: python docs/mistakes.py --text"""
+    for what, text in parts(PAGE, "mistake").items():
+        assert text == mistakes.text_of(what) + "\n"
     rows = re.findall(r"^\| (\d+) \| (.*?) \|", PAGE, re.MULTILINE)
     assert rows == [(str(n), error.name) for n, error in enumerate(ERRORS, 1)]
 
@@ -34,7 +34,8 @@ def test_exhibits_are_errors_with_a_picture():
 
 
 def test_the_page_has_a_place_for_every_part():
-    assert PARTS.keys() == {"settings", "summary", "table", "lines", *mistakes.EXHIBITS.values()}
+    assert PARTS.keys() == {"settings", "summary", "table", *mistakes.EXHIBITS.values()}
+    assert parts(PAGE, "mistake").keys() == {"all", *mistakes.EXHIBITS}
 
 
 def test_whole_lines_are_shown_wrong_then_right():

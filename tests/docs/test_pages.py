@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyvae import VAE
+from numpyvae import VAE, FullyConnected
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -43,7 +43,7 @@ def test_the_network_of_two_images_is_right_in_every_number():
                 np.testing.assert_allclose(side, sides[0], atol=1e-12)
             results.append(sides[-1].ravel())
 
-    session = {"np": np, "VAE": VAE}
+    session = {"np": np, "VAE": VAE, "FullyConnected": FullyConnected}
     setup = re.search(r"```pycon\n(.*?)```", section, re.DOTALL)[1]
     for example in doctest.DocTestParser().get_examples(setup):
         exec(example.source, session)

@@ -9,7 +9,7 @@ import speed_bench
 import speed_ideas
 from generated import DOCS, parts
 
-from numpyvae import VAE, Adam, functional
+from numpyvae import VAE, Adam, FullyConnected, functional
 from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS
 
 SIZES = {"batch": 3, "hidden": 8, "latent": 2}
@@ -35,14 +35,14 @@ def test_the_numbers_on_paper_are_those_of_a_step(monkeypatch):
 
     product = np.matmul
     monkeypatch.setattr(functional.np, "matmul", matmul)
-    vae = VAE(scaling.PIXELS, 8, 4, 2)
+    vae = VAE(FullyConnected(scaling.PIXELS, 8, 4, 2))
     adam = Adam(vae.parameters)
     x, eps = np.zeros((3, scaling.PIXELS), np.float32), np.zeros((3, 2), np.float32)
     vae.forward(x, eps)
     vae.backward()
     assert sum(products) == scaling.operations(**SIZES)
     held = [x, eps, vae.parameters.flat, vae.gradients.flat, adam.gradient_sum, adam.square_sum]
-    held += [adam._scratch, *(buffer for kind in vae._buffers for buffer in kind.values())]
+    held += [adam._scratch, *vae._memory.arrays(), *vae.network._memory.arrays()]
     assert sum(array.size for array in held) == scaling.numbers(**SIZES)
 
 

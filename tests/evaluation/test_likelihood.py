@@ -7,6 +7,7 @@ import pytest
 
 from numpyvae import (
     VAE,
+    FullyConnected,
     InputError,
 )
 from numpyvae.evaluation import likelihood
@@ -34,14 +35,14 @@ def rng(seed=0):
 def small_vae(reconstruction="bce", seed=1, **sizes):
     """Random weights, twice as large as at the start of training: a decoder with shape."""
     sizes = {"x_dim": 5, "h_dim1": 8, "h_dim2": 8, "z_dim": 1, **sizes}
-    vae = VAE(**sizes, reconstruction=reconstruction, dtype=np.float64, seed=seed)
+    vae = VAE(FullyConnected(**sizes, dtype=np.float64, seed=seed), reconstruction)
     vae.parameters.flat *= 2
     return vae
 
 
 def blind_vae(reconstruction, bias):
     """The decoder ignores z and q(z|x) is the prior."""
-    vae = VAE(len(bias), 4, 4, 2, reconstruction=reconstruction, dtype=np.float64)
+    vae = VAE(FullyConnected(len(bias), 4, 4, 2, np.float64), reconstruction)
     for layer in ("mean", "log_var", "decoder3"):
         vae.parameters[f"{layer}.weight"][...] = 0
         vae.parameters[f"{layer}.bias"][...] = 0
@@ -77,7 +78,7 @@ class LinearGaussian:
         self.images = 0.5 + z @ self.g.T + np.sqrt(0.5) * noise
 
         self.posterior_variance = 1 / (1 + 2 * np.sum(self.g**2, axis=0))
-        self.vae = VAE(pixels, z_dim, z_dim, z_dim, reconstruction="mse", dtype=np.float64)
+        self.vae = VAE(FullyConnected(pixels, z_dim, z_dim, z_dim, np.float64))
         posterior_weight = 2 * self.posterior_variance[:, None] * self.g.T
         linear_encoder(self.vae, posterior_weight, np.log(self.posterior_variance))
         p, identity = self.vae.parameters, np.eye(z_dim)
@@ -138,7 +139,7 @@ def test_log_likelihood_of_mse_is_a_gaussian_of_variance_one_half():
 
 
 def test_log_likelihood_is_float64():
-    vae = VAE(784, 8, 8, 2, reconstruction="mse")
+    vae = VAE(FullyConnected(784, 8, 8, 2))
     images, z = np.zeros((1, 784), np.float32), np.zeros((1, 2), np.float32)
     assert log_likelihood(vae, images, z).dtype == np.float64
 
@@ -308,7 +309,7 @@ def test_no_samples_are_an_error(estimate):
 def test_active_units_have_means_that_vary_over_the_images():
     images = rng().random((1000, 4))
     scales = np.sqrt(np.array([1.0, 0.02, 0.008, 0.0]) / images.var(axis=0))
-    vae = VAE(4, 4, 4, 4, dtype=np.float64)
+    vae = VAE(FullyConnected(4, 4, 4, 4, np.float64))
     linear_encoder(vae, np.diag(scales), log_var=-3.0)
     mean, log_var = encode(vae, images)
     np.testing.assert_allclose(mean.var(axis=0), [1.0, 0.02, 0.008, 0.0], atol=1e-12)

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyvae import VAE, Config, Run, save_checkpoint
+from numpyvae import Config, InputError, Run, save_checkpoint
 from numpyvae.commands.main import main
 from numpyvae.explore.page import (
+    BACKWARD,
     BOOK,
     DRAWING,
     MATHEMATICS,
+    ON_PAGE,
     SECTIONS,
     about,
     bytes_of,
@@ -89,15 +91,28 @@ def test_the_page_knows_names_of_labels_and_whose_images_it_shows(make_run, digi
 
 
 def test_every_step_finds_its_line_of_code(mathematics):
-    backward, image = (code_of(method) for method in (VAE.backward, VAE.input_gradient))
-    assert backward["lines"][0].startswith("def backward(self)")
+    methods = [code_of(method) for method in BACKWARD]
+    assert methods[0]["lines"][0].startswith("def backward(self)")
     for reconstruction, steps in (("mse", 18), ("bce", 17)):
         lines = mathematics.call("lines_of_steps", reconstruction)
         assert len(lines) == steps
-        for line, code in zip(lines, [backward] * (steps - 1) + [image], strict=True):
-            at = [n for n, text in enumerate(code["lines"]) if text.strip().startswith(line)]
-            assert len(at) == 1, line
-            assert any(first == at[0] for first, _ in code["statements"])
+        for line in lines:
+            [(code, at)] = [
+                (code, n)
+                for code in methods
+                for n, text in enumerate(code["lines"])
+                if text.strip().startswith(line)
+            ]
+            assert any(first == at for first, _ in code["statements"])
+
+
+def test_the_page_knows_the_losses_that_it_says_and_refuses_others(mathematics, make_run, digits):
+    assert mathematics.call("() => Object.keys(RECONSTRUCTIONS)") == list(ON_PAGE)
+    run = make_run()
+    run.config = replace(run.config)
+    object.__setattr__(run.config, "reconstruction", "l1")
+    with pytest.raises(InputError, match="the page shows fully connected networks with mse or bce"):
+        run_data(run, digits)
 
 
 def test_the_steps_give_the_gradients_of_the_backward_pass(mathematics):

@@ -80,7 +80,7 @@ const BOX_LABELS = { reconstruction: "recon.", kl: "KL", total: "L" };
 class Graph {
   // `row` is the height of a row; `chosen` is given the name of a box that is clicked.
   constructor(vae, image_shape, { row = 62, chosen = () => {} } = {}) {
-    Object.assign(this, { row, image_shape, vae, mse: vae.reconstruction === "mse" });
+    Object.assign(this, { row, image_shape, vae, mse: !vae.loss.takes_logits });
     this.height = row - 16;
     const height = 8 * row - 8;
     const svg = (tag, attributes) => {

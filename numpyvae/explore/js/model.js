@@ -1,6 +1,17 @@
-// The variational autoencoder: model.py, in its order and with its names.
+// The variational autoencoder: network.py and model.py, in their order and with their names.
 //
 //     x -> h1 -> h2 -> (mean, log_var) -> z -> h3 -> h4 -> y
+
+// The reconstruction losses, as in reconstruction.py: their functions in F, and whether these take
+// the logits, or else y.
+const RECONSTRUCTIONS = {
+  mse: { takes_logits: false, value: "squared_error", backward: "squared_error_backward" },
+  bce: {
+    takes_logits: true,
+    value: "bernoulli_cross_entropy",
+    backward: "bernoulli_cross_entropy_backward",
+  },
+};
 
 function parameter_shapes(x_dim, h_dim1, h_dim2, z_dim) {
   const layers = {
@@ -23,6 +34,7 @@ function parameter_shapes(x_dim, h_dim1, h_dim2, z_dim) {
 class VAE {
   constructor(x_dim, h_dim1, h_dim2, z_dim, reconstruction = "mse", Type = Float64Array) {
     Object.assign(this, { x_dim, h_dim1, h_dim2, z_dim, reconstruction, Type });
+    this.loss = RECONSTRUCTIONS[reconstruction];
     const shapes = parameter_shapes(x_dim, h_dim1, h_dim2, z_dim);
     this.parameters = new FlatArrays(shapes, Type);
     this.gradients = new FlatArrays(shapes, Type);
@@ -70,10 +82,7 @@ class VAE {
     const logits = this._decode(z, a, visit);
     const y = this.F.sigmoid(logits, a.y);
     visit("y", y);
-    const errors =
-      this.reconstruction === "mse"
-        ? this.F.squared_error(y, x)
-        : this.F.bernoulli_cross_entropy(logits, x);
+    const errors = this.F[this.loss.value](this.loss.takes_logits ? logits : y, x);
 
     const sum = (values) => values.reduce((total, value) => total + value, 0);
     const reconstruction = sum(errors);
@@ -86,19 +95,20 @@ class VAE {
     return reconstruction + beta * kl;
   }
 
-  // d total / d parameter for the last forward: VAE.backward of model.py, line by line.
+  // d total / d parameter for the last forward, line by line as in model.py and network.py.
   backward() {
     const F = this.F;
     const [x, eps, beta] = this.given;
     const a = this.activations;
     const grad = this.activation_gradients;
 
-    // The loss and the sigmoid: (B9) and (B8), or (B10).
-    if (this.reconstruction === "mse") {
-      F.squared_error_backward(a.y, x, grad.y);
-      F.sigmoid_backward(grad.y, a.y, grad.logits);
+    // The loss: (B10), or (B9) and, through the sigmoid, (B8).
+    const loss_backward = F[this.loss.backward];
+    if (this.loss.takes_logits) {
+      loss_backward(a.logits, x, grad.logits);
     } else {
-      F.bernoulli_cross_entropy_backward(a.logits, x, grad.logits);
+      loss_backward(a.y, x, grad.y);
+      F.sigmoid_backward(grad.y, a.y, grad.logits);
     }
 
     // The decoder, last layer first: each linear layer is (B2), (B3) and (B4), each ReLU (B6).
@@ -137,7 +147,7 @@ class VAE {
 
   through_loss() {
     const { activations: a, activation_gradients: grad } = this;
-    const negative = this.reconstruction === "mse" ? grad.y : a.logits;
+    const negative = this.loss.takes_logits ? a.logits : grad.y;
     return shaped(
       negative.map((g) => -g),
       negative.shape,

@@ -38,7 +38,7 @@ function nudge_section(state) {
     "h4",
     "logits",
   ];
-  if (state.vae.reconstruction === "mse") names.push("y");
+  if (!state.vae.loss.takes_logits) names.push("y");
   const choice = element(
     "select",
     { change: () => choose(choice.value, 0) },

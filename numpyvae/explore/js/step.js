@@ -1,4 +1,4 @@
-// Step through the backward pass: one line of VAE.backward at a time.
+// Step through the backward pass: one line of it at a time.
 
 function step_section(state) {
   const { data } = state;
@@ -11,8 +11,10 @@ function step_section(state) {
 
   const code = find("#step .code");
   let listed = null;
-  function list_code({ lines, statements }, line) {
-    const first = lines.findIndex((text) => text.trim().startsWith(line));
+  function list_code(line) {
+    const begins = (text) => text.trim().startsWith(line);
+    const { lines, statements } = data.code.find((method) => method.lines.some(begins));
+    const first = lines.findIndex(begins);
     const [from, to] = statements.find(([a, b]) => a <= first && first <= b) ?? [first, first];
     if (listed !== lines) {
       listed = lines;
@@ -49,7 +51,7 @@ function step_section(state) {
       : `Step 0 of ${steps.length}: the loss itself`;
     limit_buttons("#step", now, steps.length);
     graph.light(edges, now ? names_of(steps[now - 1]) : ["total"]);
-    list_code(data.code[now === steps.length ? 1 : 0], line);
+    list_code(line);
     const start = element(
       "p",
       {},

@@ -1,4 +1,4 @@
-// The backward pass as steps: one per line of VAE.backward, and a last one for the image itself.
+// The backward pass as steps: one per line of it, and a last one for the image itself.
 //
 // A step is { line, results, edges }: `line` is the beginning of its line of code, `results` the
 // arrays that it computes, `edges` where it runs in the graph. A result is
@@ -16,7 +16,6 @@
 function backward_steps(vae) {
   const [x, eps, beta] = vae.given;
   const { activations: a, activation_gradients: g, gradients, parameters: w } = vae;
-  const mse = vae.reconstruction === "mse";
   const G = (name) => `G ${name}`;
 
   const product = (...terms) => ({ sum: false, terms });
@@ -93,7 +92,7 @@ function backward_steps(vae) {
 
   const loss = [
     {
-      line: "F.squared_error_backward",
+      line: 'loss.backward(a["y"]',
       edges: [["y", "reconstruction"]],
       results: [
         each("y", "B9", { y: a.y, x }, g.y, (i) =>
@@ -113,7 +112,7 @@ function backward_steps(vae) {
   ];
   const cross_entropy = [
     {
-      line: "F.bernoulli_cross_entropy_backward",
+      line: 'loss.backward(a["logits"]',
       edges: [["logits", "reconstruction"]],
       results: [
         each("logits", "B10", { y: a.y, x }, g.logits, (i) =>
@@ -123,12 +122,12 @@ function backward_steps(vae) {
     },
   ];
   const steps = [
-    ...(mse ? loss : cross_entropy),
+    ...(vae.loss.takes_logits ? cross_entropy : loss),
     linear_step("decoder3", "h4", layer("decoder3", "logits", "h4", a.h4, g.logits, g.h4)),
     { line: 'F.relu_backward(grad["h4"]', edges: [["a4", "h4"]], results: [relu(4)] },
     linear_step("decoder2", "h3", layer("decoder2", "a4", "h3", a.h3, g.a4, g.h3)),
     { line: 'F.relu_backward(grad["h3"]', edges: [["a3", "h3"]], results: [relu(3)] },
-    linear_step("decoder1", "z", layer("decoder1", "a3", "z", a.z, g.a3, g.z)),
+    linear_step("decoder1", "z", layer("decoder1", "a3", "z", a.z, g.a3, g.z), "return "),
     {
       line: "grad_mean, grad_log_var = F.reparameterize_backward",
       edges: [

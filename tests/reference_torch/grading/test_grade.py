@@ -12,13 +12,14 @@ from reference_torch.grading.exercises import EXERCISES
 
 EXERCISES_FILE = Path(by_hand.__file__)
 SOLUTIONS = """
-from numpyvae import VAE, Adam
+from numpyvae import VAE, Adam, FullyConnected
 from numpyvae.flat import FlatArrays
 from numpyvae.functional import *
 
 
 def backward(w, a, x, eps, beta, reconstruction):
-    vae = VAE(x.shape[1], *w["encoder2.weight"].shape[::-1], eps.shape[1], reconstruction, x.dtype)
+    sizes = x.shape[1], *w["encoder2.weight"].shape[::-1], eps.shape[1]
+    vae = VAE(FullyConnected(*sizes, x.dtype), reconstruction)
     for name, parameter in vae.parameters.items():
         parameter[...] = w[name]
     vae.forward(x, eps, beta)

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from numpyvae import VAE, Adam
+from numpyvae import VAE, Adam, FullyConnected
 from numpyvae.flat import FlatArrays
 from numpyvae.importance import IWAE
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
@@ -22,8 +22,10 @@ ALL_ERRORS = ERRORS + IMPORTANCE_ERRORS + PARALLEL_ERRORS
 
 def model(reconstruction, samples=None):
     """A model whose layers encoder2 and decoder2 are square; what its forward pass needs; beta."""
-    sizes = (12, 9, 9, 4, reconstruction, np.float64)
-    vae = IWAE(*sizes, samples=samples) if samples else VAE(*sizes)
+    network = FullyConnected(12, 9, 9, 4, np.float64)
+    vae = (
+        IWAE(network, reconstruction, samples=samples) if samples else VAE(network, reconstruction)
+    )
     vae.parameters.flat[...] *= 2
     rng = np.random.default_rng(0)
     x, eps = rng.random((7, 12)), rng.standard_normal((7 * (samples or 1), 4))
@@ -35,7 +37,7 @@ def model_rows(reconstruction, samples=None) -> list[Row]:
 
 
 def adam_comparisons() -> list[Comparison]:
-    vae = VAE(5, 4, 3, 2, dtype=np.float64)
+    vae = VAE(FullyConnected(5, 4, 3, 2, np.float64))
     adam = Adam(vae.parameters, lr=0.01, weight_decay=0.1)
     rng = np.random.default_rng(0)
     gradients = []

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from numpyvae import VAE
-from numpyvae import functional as F
+from numpyvae import VAE, FullyConnected
+from numpyvae.reconstruction import RECONSTRUCTIONS
 from reference_torch.__main__ import main
 from reference_torch.proof import gradcheck as gradcheck_module
 from reference_torch.proof.gradcheck import FiniteDifferences, Row, gradcheck, table
@@ -26,8 +26,9 @@ def test_right_gradients_have_status_0(call, options):
 
 
 def test_a_wrong_gradient_is_named_and_has_status_1(call, monkeypatch):
-    right = F.squared_error_backward
-    monkeypatch.setattr(F, "squared_error_backward", lambda y, x, **_: 2 * right(y, x))
+    right = RECONSTRUCTIONS["mse"]
+    wrong = right._replace(backward=lambda y, x, out: right.backward(y, 2 * x, out=out))
+    monkeypatch.setitem(RECONSTRUCTIONS, "mse", wrong)
     status, out, _ = call(main, SMALL)
     assert status == 1
     assert re.search(r"^decoder3\.weight .* WRONG$", out, re.MULTILINE)
@@ -80,7 +81,7 @@ def test_one_failing_side_is_enough_for_status_1(call, monkeypatch, side):
 
 def test_a_gradient_of_0_is_right_where_the_loss_does_not_move_and_only_there(monkeypatch):
     """With beta 0 and eps 0 nothing depends on log_var."""
-    vae = VAE(6, 5, 4, 2, dtype=np.float64)
+    vae = VAE(FullyConnected(6, 5, 4, 2, np.float64))
     rng = np.random.default_rng(0)
     x, eps = rng.random((3, 6)), np.zeros((3, 2))
     rows = {row.comparison.name: row for row in gradcheck(vae, x, eps, 0.0, rng)}

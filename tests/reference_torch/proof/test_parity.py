@@ -12,7 +12,7 @@ import torch.nn.functional as TF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpyvae import VAE, Adam
+from numpyvae import VAE, Adam, FullyConnected
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
 from numpyvae.importance import IWAE, log_mean_exp, log_mean_exp_backward
@@ -191,7 +191,7 @@ def test_a_tiny_cross_entropy_keeps_its_digits():
 def draw_model(draw, dims, reconstruction, scale):
     """A VAE with random weights of that size, but log-variances of at most 40, and its input."""
     rows, x_dim, h_dim1, h_dim2, z_dim = dims
-    vae = VAE(x_dim, h_dim1, h_dim2, z_dim, reconstruction, draw.dtype)
+    vae = VAE(FullyConnected(x_dim, h_dim1, h_dim2, z_dim, draw.dtype), reconstruction)
     vae.parameters.flat[...] = draw.normal(vae.parameters.flat.size, scale=scale)
     x, eps = draw.pixels(rows, x_dim), draw.normal(rows, z_dim)
     largest = np.max(np.abs(vae.encode(x)[1]))
@@ -237,7 +237,7 @@ def test_model_with_every_unit_on_its_kink(reconstruction, dtype):
 def test_the_articles_network_agrees_without_any_allowance(reconstruction, dtype):
     """There, nothing cancels: the tolerances hold as they are."""
     draw = Draw(0, dtype)
-    vae = VAE(reconstruction=reconstruction, dtype=dtype)
+    vae = VAE(FullyConnected(dtype=dtype), reconstruction)
     tolerance = 1e-10 if dtype == np.float64 else 1e-5
     for comparison in model_parity(vae, draw.pixels(16, 784), draw.normal(16, 50)):
         assert comparison.error < tolerance, str(comparison)
@@ -248,7 +248,7 @@ def test_the_articles_network_agrees_without_any_allowance(reconstruction, dtype
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_model_on_cuda(reconstruction, dtype):
     draw = Draw(0, dtype)
-    vae = VAE(reconstruction=reconstruction, dtype=dtype)
+    vae = VAE(FullyConnected(dtype=dtype), reconstruction)
     assert_agree(model_parity(vae, draw.pixels(64, 784), draw.normal(64, 50), device="cuda"))
 
 
@@ -263,7 +263,7 @@ def test_model_on_cuda(reconstruction, dtype):
 @settings(max_examples=60, deadline=None)
 def test_importance_samples(draw, dims, samples, reconstruction, scale, bound):
     vae, x, _ = draw_model(draw, dims, reconstruction, scale)
-    iwae = IWAE(*vae.sizes, reconstruction, draw.dtype, samples=samples, bound=bound)
+    iwae = IWAE(vae.network.astype(draw.dtype), reconstruction, samples=samples, bound=bound)
     iwae.parameters.flat[...] = vae.parameters.flat
     beta = 1.0 if bound == "importance" else 0.3
     comparisons = model_parity(iwae, x, draw.normal(len(x) * samples, vae.z_dim), beta)

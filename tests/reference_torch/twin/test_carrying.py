@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from numpyvae import VAE, Adam
+from numpyvae import VAE, Adam, FullyConnected
 from numpyvae.importance import IWAE
 from reference_torch.proof.parity import Comparison, assert_agree
 from reference_torch.twin.carrying import adam_to_numpy, adam_to_torch, to_numpy, to_torch
@@ -13,10 +13,10 @@ from reference_torch.twin.carrying import adam_to_numpy, adam_to_torch, to_numpy
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("reconstruction", ["mse", "bce"])
 def test_weights_go_there_and_back(dtype, reconstruction):
-    vae = VAE(6, 5, 4, 3, reconstruction, dtype)
+    vae = VAE(FullyConnected(6, 5, 4, 3, dtype), reconstruction)
     twin = to_torch(vae)
     assert list(twin.state_dict()) == list(vae.parameters)
-    into = VAE(6, 5, 4, 3, reconstruction, dtype, seed=1)
+    into = VAE(FullyConnected(6, 5, 4, 3, dtype, seed=1), reconstruction)
     for back in (to_numpy(twin), to_numpy(twin, into)):
         np.testing.assert_array_equal(back.parameters.flat, vae.parameters.flat)
         assert (back.dtype, back.reconstruction) == (vae.dtype, reconstruction)
@@ -37,7 +37,7 @@ def torch_optimizer(adam, twin):
 def test_adam_goes_there_and_back_in_mid_run(steps):
     """NumPy, then PyTorch, then NumPy: as NumPy all the way."""
     rng = np.random.default_rng(0)
-    vae = VAE(6, 5, 4, 3, dtype=np.float64)
+    vae = VAE(FullyConnected(6, 5, 4, 3, np.float64))
     x, eps = rng.random((5, 6)), rng.standard_normal((5, 3))
     straight = to_numpy(to_torch(vae))
     adam, adam_straight = (
@@ -73,7 +73,7 @@ def test_adam_goes_there_and_back_in_mid_run(steps):
 
 
 def test_an_optimizer_before_its_first_step_has_an_empty_state():
-    vae = VAE(4, 3, 3, 2)
+    vae = VAE(FullyConnected(4, 3, 3, 2))
     adam = Adam(vae.parameters)
     adam.step(vae.parameters)
     twin = to_torch(vae)
@@ -85,7 +85,7 @@ def test_an_optimizer_before_its_first_step_has_an_empty_state():
 
 @pytest.mark.parametrize("bound", ["importance", "elbo"])
 def test_samples_and_bound_go_there_and_back(bound):
-    vae = IWAE(6, 5, 4, 3, "bce", np.float64, samples=3, bound=bound)
+    vae = IWAE(FullyConnected(6, 5, 4, 3, np.float64), "bce", samples=3, bound=bound)
     twin = to_torch(vae)
     back = to_numpy(twin)
     assert (twin.samples, twin.bound) == (back.samples, back.bound) == (3, bound)

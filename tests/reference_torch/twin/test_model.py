@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from numpyvae import VAE
-from reference_torch import TorchVAE
+from numpyvae import VAE, FullyConnected
+from reference_torch import TorchFullyConnected, TorchVAE
 from reference_torch.twin.carrying import to_torch
 
 
 @pytest.mark.parametrize("reconstruction", ["mse", "bce"])
 def test_encode_decode_and_sample(reconstruction):
     rng = np.random.default_rng(0)
-    vae = VAE(9, 7, 5, 3, reconstruction, np.float64)
+    vae = VAE(FullyConnected(9, 7, 5, 3, np.float64), reconstruction)
     x, z = rng.random((4, 9)), rng.standard_normal((4, 3))
     twin = to_torch(vae)
     with torch.no_grad():
@@ -28,10 +28,10 @@ def test_encode_decode_and_sample(reconstruction):
 
 def test_torch_model_draws_its_own_noise():
     torch.manual_seed(0)
-    twin = TorchVAE(6, 5, 4, 3)
+    twin = TorchVAE(TorchFullyConnected(6, 5, 4, 3))
     x = torch.rand(2, 6)
     first, second = twin(x), twin(x)
     assert first.kl == second.kl
     assert first.reconstruction != second.reconstruction
     with pytest.raises(ValueError, match="'mse' or 'bce', got 'l1'"):
-        TorchVAE(6, 5, 4, 3, "l1")
+        TorchVAE(TorchFullyConnected(6, 5, 4, 3), "l1")

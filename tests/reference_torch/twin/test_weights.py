@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from numpyvae import Config, InputError, Run
-from reference_torch import TorchVAE
+from reference_torch import TorchFullyConnected, TorchVAE
 from reference_torch.twin.weights import load_state_dict, save_state_dict
 
 
@@ -16,13 +16,13 @@ def run() -> Run:
 
 def test_the_twin_loads_what_is_written(run, tmp_path):
     save_state_dict(run, tmp_path / "w.pt")
-    model = TorchVAE(20, 6, 5, 2)
+    model = TorchVAE(TorchFullyConnected(20, 6, 5, 2))
     model.load_state_dict(torch.load(tmp_path / "w.pt"))
     np.testing.assert_array_equal(model.mean.bias.detach(), run.vae.parameters["mean.bias"])
 
 
 def test_a_state_dict_becomes_a_run(tmp_path):
-    model = TorchVAE(20, 6, 5, 2).double()
+    model = TorchVAE(TorchFullyConnected(20, 6, 5, 2)).double()
     torch.save(model.state_dict(), tmp_path / "w.pt")
     run = load_state_dict(tmp_path / "w.pt", None, (5, 4))
     np.testing.assert_allclose(run.vae.parameters["mean.bias"], model.mean.bias.detach(), rtol=1e-6)

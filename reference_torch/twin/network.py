@@ -1,0 +1,59 @@
+"""numpyvae's networks written the way a PyTorch user would: autograd finds the gradients."""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from numpyvae.network import FullyConnected, Network
+
+
+class TorchNetwork(nn.Module):
+    """What ``TorchVAE`` needs of a network: ``sizes``, as of its counterpart in numpyvae, and the
+    layers ``mean``, ``log_var`` and, first of the decoder, ``decoder1``."""
+
+    sizes: tuple[Any, ...]
+    z_dim: int
+    mean: nn.Linear
+    log_var: nn.Linear
+    decoder1: nn.Module
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """q(z|x): mean and log-variance of z, each (B, z_dim), for images x of (B, x_dim)."""
+        raise NotImplementedError
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The logits (B, x_dim) of latent vectors z of (B, z_dim)."""
+        raise NotImplementedError
+
+
+class TorchFullyConnected(TorchNetwork):
+    """``numpyvae.FullyConnected`` with the same arguments, and the same names of parameters.
+
+    Args:
+        x_dim, h_dim1, h_dim2, z_dim: number of pixels, hidden units and latent units.
+    """
+
+    def __init__(self, x_dim: int, h_dim1: int, h_dim2: int, z_dim: int) -> None:
+        super().__init__()
+        self.sizes, self.z_dim = (x_dim, h_dim1, h_dim2, z_dim), z_dim
+        self.encoder1 = nn.Linear(x_dim, h_dim1)
+        self.encoder2 = nn.Linear(h_dim1, h_dim2)
+        self.mean = nn.Linear(h_dim2, z_dim)
+        self.log_var = nn.Linear(h_dim2, z_dim)
+        self.decoder1 = nn.Linear(z_dim, h_dim2)
+        self.decoder2 = nn.Linear(h_dim2, h_dim1)
+        self.decoder3 = nn.Linear(h_dim1, x_dim)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h1 = F.relu(self.encoder1(x))
+        h2 = F.relu(self.encoder2(h1))
+        return self.mean(h2), self.log_var(h2)
+
+    def decode(self, z: Tensor) -> Tensor:
+        h3 = F.relu(self.decoder1(z))
+        h4 = F.relu(self.decoder2(h3))
+        return self.decoder3(h4)
+
+
+TWINS: dict[type[Network], type[TorchNetwork]] = {FullyConnected: TorchFullyConnected}
