@@ -27,7 +27,7 @@ from numpyvae import VAE, Adam, Config, FullyConnected, load_dataset
 from numpyvae.data import own
 from numpyvae.functional import Array
 from numpyvae.network import parameter_shapes
-from numpyvae.training.loop import blas_threads
+from numpyvae.training.kernels import blas_threads
 from numpyvae.training.steps import NumpyStepper, visits
 from reference_torch.speed.contenders import Sizes
 from reference_torch.speed.step import milliseconds

@@ -32,7 +32,7 @@ from numpyvae import (
 )
 from numpyvae.functional import Array
 from numpyvae.optim import Move
-from numpyvae.training.loop import blas_threads
+from numpyvae.training.kernels import blas_threads
 from numpyvae.training.steps import visits
 from reference_torch.speed.contenders import Sizes
 from reference_torch.speed.step import milliseconds

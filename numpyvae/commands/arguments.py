@@ -178,10 +178,15 @@ def load_data(run: Run, dataset: str | None, data_dir: str | None) -> Dataset:
     """The images of a run, from where they were, or others that the user names."""
     if dataset is None and data_dir is None:
         try:
-            return load_dataset(run.config.dataset, run.data_dir, run.image_shape)
+            data = load_dataset(run.config.dataset, run.data_dir, run.image_shape)
+            run.check_same_images(data)
+            return data
         except InputError as error:
             raise InputError(f"{error} (--data-dir says where the run's images are now)") from error
-    return load_dataset(dataset or run.config.dataset, data_dir, run.image_shape)
+    data = load_dataset(dataset or run.config.dataset, data_dir, run.image_shape)
+    if dataset is None:  # so these should be the run's
+        run.check_same_images(data)
+    return data
 
 
 def check_number(n: int, most: int) -> None:

@@ -5,6 +5,7 @@ Images stay as they are stored, one row of pixels each, and become floats batch 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from .npz import scattered
 from .pixels import as_rows, check_range
 
 MOST_HELD_OUT = 10_000  # images, when none are given for testing
+MOST_SUMMED, SUMMED = 1 << 30, 1000  # bytes; of more a checksum takes only so many images
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,6 +129,20 @@ class Dataset:
         counts = f"{len(self.train_images)} training and {len(self.test_images)} test images"
         height, width = self.image_shape
         return f"{counts} of {height} x {width} pixels"
+
+    def identity(self) -> str:
+        """Which images these are, whatever their files are called: how many, their size, and a
+        checksum of their pixels, in words. Labels do not count, and the order of the images does.
+        """
+        digest = hashlib.blake2b(digest_size=8)
+        for images in (self.train_images, self.test_images):
+            every = 1 if images.nbytes <= MOST_SUMMED else len(images) // SUMMED or 1
+            with scattered(images):
+                for image in images[::every]:
+                    digest.update(np.ascontiguousarray(image).data)
+        height, width = self.image_shape
+        counts = f"{len(self.train_images)} + {len(self.test_images)}"
+        return f"{counts} images of {height} x {width} pixels, checksum {digest.hexdigest()}"
 
 
 def as_floats(images: Array, dtype: DTypeLike = np.float32, out: Array | None = None) -> Array:

@@ -31,7 +31,7 @@ from ..functional import Array
 from ..importance import log_weights
 from ..model import VAE
 from ..reconstruction import RECONSTRUCTIONS
-from ..training.loop import blas_threads
+from ..training.kernels import blas_threads
 
 BATCH = 200  # images that go through a network at once: few enough to stay in the cache
 ROUND = 20  # samples of every image whose noise is drawn together

@@ -34,7 +34,8 @@ from ..data.files import make_folder, make_subfolder, reading, replacing, uninte
 from ..errors import InputError, LossNotFiniteError
 from ..training.checkpoint import CHECKPOINT
 from ..training.config import Config
-from ..training.loop import blas_threads, train
+from ..training.kernels import blas_threads
+from ..training.loop import train
 from ..training.run import Run
 from ..training.steps import NumpyStepper, OnStep, StepwiseTrainer
 

@@ -4,9 +4,9 @@ All experiments on a data set share a folder, and a run that two of them need is
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from ..data.files import locked, make_folder, reading, write_text
 from ..errors import InputError, LossNotFiniteError
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
-from ..training.loop import blas_threads, train
+from ..training.kernels import blas_threads
+from ..training.loop import train
 from ..training.progress import Bars, print_line
 from .jobs import MakeWorkers, Part, read_files, write_files
 
@@ -35,11 +36,12 @@ def train_all(
 
     Runs are paired: a seed gives the same initial weights, order of the images and noise under
     every setting, as far as the sizes of the networks allow. All settings come before the next
-    seed. Finished runs are left as they are, begun ones finished. ``workers`` train several runs
-    at once; without them this process trains one after the other.
+    seed. Finished runs are left as they are, begun ones finished, others refused before anything is
+    trained. ``workers`` train several runs at once; without them this process trains one after the
+    other.
 
     Raises:
-        InputError: a run in ``folder`` has other settings; there are no such workers.
+        InputError: a run in ``folder`` has other settings or other data; there are no such workers.
         OSError: the workers went away; called again, it goes on.
         LossNotFiniteError, KeyboardInterrupt: as ``train`` does; called again, it goes on.
     """
@@ -50,11 +52,11 @@ def train_all(
             loss = load_checkpoint(run_folder).history[-1]["val_loss"]
             print_line(f"{run_folder}: validation loss {loss:.3f}")
 
-    todo = _unfinished(settings, seeds, data, folder)
+    todo = dict(_unfinished(settings, seeds, data, folder))
     if workers is None:
         _train_alone(todo, data, finished)
     else:
-        _train_together(dict(todo), data, workers, progress, finished)
+        _train_together(todo, data, workers, progress, finished)
 
 
 def _unfinished(
@@ -64,22 +66,31 @@ def _unfinished(
         for name, config in settings.items():
             config, run_folder = replace(config, seed=seed), run_path(folder, name, seed)
             if (run_folder / CHECKPOINT).exists():
-                run = load_checkpoint(run_folder)
-                same = run.config == config and run.image_shape == data.image_shape
-                if same and len(run.history) == config.epochs:
+                with _named(run_folder):
+                    run = load_checkpoint(run_folder)
+                    run.go_on_with(config, ["epochs"] * (config.lr_schedule == "constant"))
+                    run.check_same_images(data)
+                if len(run.history) == config.epochs:
                     continue
             yield run_folder, config
 
 
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """What is wrong with a run is said of its folder."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+
+
 def _train_alone(
-    todo: Iterable[tuple[Path, Config]], data: Dataset, finished: Callable[[Path, int], None]
+    todo: Mapping[Path, Config], data: Dataset, finished: Callable[[Path, int], None]
 ) -> None:
     """One run after the other; ``finished`` is told the folder of each, and how many threads."""
-    for folder, config in todo:
-        try:
+    for folder, config in todo.items():
+        with _named(folder):
             train(config, data, folder, resume=(folder / CHECKPOINT).exists())
-        except InputError as error:
-            raise InputError(f"{folder}: {error}") from error
         finished(folder, blas_threads())
 
 
@@ -107,10 +118,8 @@ def _train_together(
         while running:
             for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
                 folder = running.pop(future)
-                try:
+                with _named(folder):
                     part = future.result()
-                except InputError as error:
-                    raise InputError(f"{folder}: {error}") from error
                 write_files(folder, part.files)
                 if part.failure:
                     raise LossNotFiniteError(part.failure)

@@ -3,8 +3,8 @@
 The file holds
 
     header         JSON text: format, version, configuration, image shape, random state,
-                   number of Adam steps, columns of the history, folder of the data, names of
-                   its labels
+                   number of Adam steps, columns of the history, folder and identity of
+                   the data, names of its labels, what it was trained with
     parameters     all parameters, one after the other, in the order of ``VAE.parameters``
     gradient_sum   Adam's two sums, in the same order
     square_sum
@@ -54,6 +54,8 @@ def save_checkpoint(path: StrPath, run: Run) -> None:
         "columns": COLUMNS,
         "data_dir": run.data_dir,
         "label_names": run.label_names,
+        "images": run.images,
+        "trained_with": run.trained_with,
     }
     rows = [[row[column] for column in COLUMNS] for row in run.history]
     arrays = {
@@ -112,14 +114,15 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     run.adam.steps = header["adam_steps"]
     _check_random_state(header["rng"])
     run.rng.bit_generator.state = header["rng"]
-    run.data_dir = header["data_dir"]
-    if not isinstance(run.data_dir, str | None):
-        raise InputError(f"its data_dir is {run.data_dir!r}")
-    names = header.get("label_names")  # older checkpoints lack them
-    if names is not None:
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InputError(f"its label_names are {names!r}")
-        run.label_names = tuple(names)
+    run.data_dir, run.images = header["data_dir"], header.get("images")
+    names, run.trained_with = header.get("label_names"), header.get("trained_with", [])
+    for name, text in {"data_dir": run.data_dir, "images": run.images}.items():
+        if not isinstance(text, str | None):
+            raise InputError(f"its {name} is {text!r}")
+    for name, texts in {"label_names": names or [], "trained_with": run.trained_with}.items():
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise InputError(f"its {name} are {texts!r}")
+    run.label_names = None if names is None else tuple(names)
 
     rows = arrays["history"]
     if header["columns"] != list(COLUMNS) or rows.shape[1:] != (len(COLUMNS),):

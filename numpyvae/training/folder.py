@@ -101,7 +101,7 @@ def resume_run(folder: Path, config: Config, data: Dataset) -> Iterator[Run]:
     with locked(make_folder(folder)):
         run = open_run(folder)
         run.go_on_with(config)
-        run.check_fit(data)
+        run.check_same_images(data)
         _check_pictures(run)
         make_subfolder(folder, "samples")
         _write_state(run, folder)

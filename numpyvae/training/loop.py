@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -14,10 +13,11 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..data.files import StrPath
-from ..errors import InputError, LossNotFiniteError, ProcessLostError
+from ..errors import InputError, LossNotFiniteError, ProcessLostError, say
 from .checkpoint import load_checkpoint
 from .config import Config
 from .folder import begin_run, draw_pictures, keep_run, resume_run
+from .kernels import blas_threads
 from .progress import Progress
 from .run import COLUMNS, Run
 from .steps import Trainer, numpy_trainer
@@ -71,11 +71,13 @@ def train(
         else:
             new = deepcopy(run)
             new.go_on_with(config)
-            new.check_fit(data)
+            new.check_same_images(data)
         kept = nullcontext(new) if folder is None else begin_run(new, folder)
     with kept as run:
         run.data_dir, run.label_names = data.data_dir, data.label_names
+        run.images = data.identity()
         trainer = make_trainer(run, data)
+        _record(run, trainer.computes_with())
         unfinished = len(run.history) < config.epochs
         try:
             with Progress(run, data, folder, progress and unfinished) as shown:
@@ -102,6 +104,17 @@ def train(
     return run
 
 
+def _record(run: Run, computes_with: str) -> None:
+    """Keeps what a run is trained with from here on, and says where that is new."""
+    before = run.trained_with if run.history else []
+    if before and before[-1] != computes_with:
+        say(
+            f"the run was trained with {before[-1]} and goes on with {computes_with}: not to the "
+            "bit as it would have there"
+        )
+    run.trained_with = before + [computes_with] * (before[-1:] != [computes_with])
+
+
 def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
     """Trains for one epoch; returns its row of the history."""
     epoch = len(run.history) + 1
@@ -122,14 +135,6 @@ def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
         "seconds": time.perf_counter() - start,
     }
     return {"epoch": epoch, **{column: float(row[column]) for column in COLUMNS[1:]}}
-
-
-def blas_threads() -> int:
-    """How many threads matrix products and Adam use; with another number a run rounds otherwise."""
-    from threadpoolctl import threadpool_info
-
-    known = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
-    return max(known, default=os.cpu_count() or 1)
 
 
 def learning_rate(config: Config, epoch: int) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,10 @@ class Run:
     """Everything that training changes, and the settings it goes by: what a checkpoint holds.
 
     ``history`` has a row per finished epoch, from ``COLUMNS`` to numbers; losses are per image.
-    ``data_dir`` is the folder where the data set's files lay, if there were any; ``label_names``
-    are those of its labels, from 0 on, if these have names.
+    ``data_dir`` is the folder where the data set's files lay, if there were any, and ``images`` the
+    ``Dataset.identity`` of what it was trained on: None before training, and in old checkpoints.
+    ``label_names`` are those of its labels, from 0 on, if these have names. ``trained_with`` says
+    what computed it, the last at the end: see ``Trainer.computes_with``.
     """
 
     config: Config
@@ -57,6 +60,8 @@ class Run:
     history: list[dict[str, float]]
     data_dir: str | None = None
     label_names: tuple[str, ...] | None = None
+    images: str | None = None
+    trained_with: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         epochs = f"{len(self.history)} of {self.config.epochs} epochs"
@@ -87,7 +92,7 @@ class Run:
         if any(not abs(value) <= LARGEST for row in self.history for value in row.values()):
             raise LossNotFiniteError("the history is not finite")
 
-    def go_on_with(self, config: Config) -> None:
+    def go_on_with(self, config: Config, may_change: Sequence[str] = MAY_CHANGE) -> None:
         """Gives a run, before it goes on, the settings ``config``; only some may be new.
 
         Raises:
@@ -96,7 +101,7 @@ class Run:
         old, new = asdict(self.config), asdict(config)
         if Path(config.dataset).name == Path(self.config.dataset).name:  # files may move
             new["dataset"] = old["dataset"]
-        changed = [name for name in old if old[name] != new[name] and name not in MAY_CHANGE]
+        changed = [name for name in old if old[name] != new[name] and name not in may_change]
         if changed:
             shown = "; ".join(f"{name} {old[name]}, not {new[name]}" for name in changed)
             raise InputError(f"the run has {shown}")
@@ -109,4 +114,16 @@ class Run:
         if data.image_shape != self.image_shape:
             raise InputError(
                 f"the run is for images of {self.image_shape}, {data.name} has {data.image_shape}"
+            )
+
+    def check_same_images(self, data: Dataset) -> None:
+        """Raises InputError where the data are not those that the run was trained on.
+
+        Only the images count: their files may have moved.
+        """
+        self.check_fit(data)
+        if self.images is not None and self.images != (found := data.identity()):
+            raise InputError(
+                f"the run was trained on {self.images}, but {data.name} now means {found}: these "
+                "are other data, for another run"
             )

@@ -15,6 +15,7 @@ from ..model import VAE, Loss
 from ..optim import Adam
 from .chance import Stream
 from .config import Config
+from .kernels import numpy_kernels
 from .run import Run
 
 OnStep = Callable[[float | None], None]  # is given a step's loss per image, where that is known
@@ -23,10 +24,13 @@ OnStep = Callable[[float | None], None]  # is given a step's loss per image, whe
 class Trainer(Protocol):
     """What the loop needs: an epoch of training and one of validation.
 
-    ``train_epoch`` calls ``on_step`` after every step. Both return averages per image, ``loss``,
-    ``reconstruction`` and ``kl``; ``validate`` also ``mean_of_means`` and ``mean_of_log_vars``,
-    over all test images. Between epochs the run holds the current state.
+    ``computes_with`` says what decides how sums are rounded: libraries, the processor's kernels,
+    threads. ``train_epoch`` calls ``on_step`` after every step. It and ``validate`` return averages
+    per image, ``loss``, ``reconstruction`` and ``kl``; ``validate`` also ``mean_of_means`` and
+    ``mean_of_log_vars``, over all test images. Between epochs the run holds the current state.
     """
+
+    def computes_with(self) -> str: ...
 
     def train_epoch(self, on_step: OnStep) -> dict[str, float]: ...
 
@@ -37,8 +41,11 @@ class Stepper(Protocol):
     """What an epoch needs: a step of training, and the same without learning.
 
     Both are given images x and noise eps, as ``visits`` yields them; ``measure`` also returns mean
-    and log_var (B, z_dim). ``store`` is called after an epoch's steps, to bring the run up to date.
+    and log_var (B, z_dim). ``computes_with`` is as of ``Trainer``. ``store`` is called after
+    an epoch's steps, to bring the run up to date.
     """
+
+    def computes_with(self) -> str: ...
 
     def train(self, x: Array, eps: Array, beta: float) -> Loss: ...
 
@@ -52,6 +59,9 @@ class NumpyStepper:
 
     def __init__(self, vae: VAE, adam: Adam) -> None:
         self.vae, self.adam = vae, adam
+
+    def computes_with(self) -> str:
+        return numpy_kernels()
 
     def train(self, x: Array, eps: Array, beta: float) -> Loss:
         loss = self.vae.forward(x, eps, beta)
@@ -71,6 +81,9 @@ class StepwiseTrainer:
 
     def __init__(self, run: Run, data: Dataset, stepper: Stepper) -> None:
         self.run, self.data, self.stepper = run, data, stepper
+
+    def computes_with(self) -> str:
+        return self.stepper.computes_with()
 
     def train_epoch(self, on_step: OnStep) -> dict[str, float]:
         run, images = self.run, self.data.train_images

@@ -20,7 +20,7 @@ from numpyvae import InputError, load_dataset
 from numpyvae.commands.arguments import add_data_arguments, add_json_argument, png
 from numpyvae.data.files import make_folder, write_text
 from numpyvae.training.checkpoint import load_checkpoint
-from numpyvae.training.loop import blas_threads
+from numpyvae.training.kernels import blas_threads
 
 from .contenders import FUSED, JAX, NUMPY, contenders
 from .peak import PEAK

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from numpyvae.training.loop import blas_threads
+from numpyvae.training.kernels import blas_threads
 
 from .contenders import Sizes, Step
 

@@ -40,6 +40,9 @@ class World(NamedTuple):
     size: int = 1
     group: Any = None
 
+    def in_words(self) -> str:
+        return f" in {self.size} processes" if self.size > 1 else ""
+
     def share(self, *arrays: Rows) -> tuple[Rows, ...]:
         """This process's rows of a minibatch, as views: none where there are fewer than processes.
 

@@ -58,6 +58,10 @@ class TorchStepper:
         )
         adam_to_torch(adam, self.optimizer, self.model)
 
+    def computes_with(self) -> str:
+        processor = f"{torch.backends.cpu.get_cpu_capability()}, threads: {torch.get_num_threads()}"
+        return f"PyTorch {torch.__version__} ({processor})" + self.world.in_words()
+
     def train(self, x: Array, eps: Array, beta: float) -> Loss:
         self.optimizer.param_groups[0]["lr"] = self.adam.lr
         x, eps = self.world.share(x, eps)
@@ -152,6 +156,10 @@ class DeviceTrainer:
             tuple(torch.tensor(array, device=self.device) for array in batch)
             for batch in visits(data.test_images, replace(config, batch_size=size), rng)
         ]
+
+    def computes_with(self) -> str:
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
+        return f"PyTorch {torch.__version__} ({name})" + self.world.in_words()
 
     def train_epoch(self, on_step: OnStep) -> dict[str, float]:
         run = self.run

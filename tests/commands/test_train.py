@@ -195,3 +195,36 @@ def test_on_a_terminal_a_live_bar_shows_loss_and_time_left(own_folder):
     os.close(leader)
     assert process.wait() == 0
     assert re.search(rb"\d+%.*<\d\d:\d\d.*step/s, loss \d+\.\d\d", shown)
+
+
+# Which images, and where
+
+
+@pytest.fixture
+def two_folders(own_folder):
+    """A/own.npz, and B/own.npz with other images."""
+    with np.load("own.npz") as arrays:
+        for name, images in (("A", arrays["images"]), ("B", 255 - arrays["images"])):
+            Path(name).mkdir()
+            np.savez(f"{name}/own.npz", images=images, labels=arrays["labels"])
+    return own_folder
+
+
+def test_another_file_of_the_same_name_is_other_data(two_folders, train, numpyvae, mistake):
+    train("--data-dir A --epochs 1 --out run")
+    resume, said = "train --out run --resume --epochs 2", "the run was trained on 54 + 6 images of"
+    for line in (resume, "reconstruct run", "evaluate run", "sample run --label 1"):
+        mistake(f"{line} --data-dir B", said)
+    mistake(f"{resume} --dataset B/own.npz", said)
+    Path("A").rename("C")
+    Path("B").rename("A")
+    mistake("evaluate run", said)
+    mistake(resume, said)
+    assert numpyvae(f"{resume} --data-dir C")[0] == 0
+    assert numpyvae("reconstruct run")[0] == 0
+
+
+def test_other_images_that_are_named_are_looked_at(two_folders, train, numpyvae):
+    train("--data-dir A --epochs 1 --out run")
+    assert numpyvae("reconstruct run --dataset B/own.npz")[0] == 0
+    assert numpyvae("train --out run --resume --epochs 2")[0] == 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpyvae import Dataset
 from numpyvae.data import dataset
 from numpyvae.data.dataset import as_floats, minibatches
+from numpyvae.data.npz import map_npy
 from numpyvae.errors import InputError
 
 
@@ -144,3 +145,35 @@ def test_labels_without_names_are_called_by_their_numbers(tiny):
     labelled = replace(tiny, train_labels=np.arange(40) % 3 + 300)
     assert labelled.classes() == {"300": 300, "301": 301, "302": 302}
     assert tiny.classes() == {}
+
+
+# Which images they are
+
+
+def test_images_are_known_by_number_size_pixels_and_order(tiny):
+    same = replace(tiny, name="other", test_images=tiny.test_images.copy(), data_dir="/elsewhere")
+    assert same.identity() == tiny.identity()
+    assert tiny.identity().startswith("40 + 12 images of 5 x 4 pixels, checksum ")
+    pixel = tiny.test_images.copy()
+    pixel[11, 19] ^= 1
+    others = [
+        {"test_images": pixel},
+        {"test_images": tiny.test_images[:-1]},
+        {"train_images": tiny.train_images[::-1]},
+        {"image_shape": (4, 5)},
+    ]
+    assert len({replace(tiny, **other).identity() for other in others} | {tiny.identity()}) == 5
+
+
+def test_of_a_large_file_only_some_images_are_summed(tiny, tmp_path, monkeypatch):
+    np.save(tmp_path / "i.npy", tiny.train_images)
+    mapped = replace(tiny, train_images=map_npy(tmp_path / "i.npy"))
+    assert mapped.identity() == tiny.identity()
+    monkeypatch.setattr(dataset, "MOST_SUMMED", 240)
+    monkeypatch.setattr(dataset, "SUMMED", 10)
+    assert mapped.identity() == tiny.identity()
+    seen, unseen = tiny.train_images.copy(), tiny.train_images.copy()
+    seen[36, 0] ^= 1
+    unseen[37, 0] ^= 1
+    assert replace(tiny, train_images=seen).identity() != tiny.identity()
+    assert replace(tiny, train_images=unseen).identity() == tiny.identity()

@@ -95,3 +95,30 @@ def test_the_numbers_of_threads_are_kept(settings, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "blas_threads", lambda: 64)
     train_all(settings, [0, 1], tiny, tmp_path)  # nothing to train
     assert threads(tmp_path) == json.loads((tmp_path / "threads.json").read_text()) == [1, 2]
+
+
+def test_a_run_on_other_data_is_refused_before_anything_is_trained(
+    settings, tiny, tmp_path, trained
+):
+    train(replace(settings["autoencoder"], seed=1), tiny, run_path(tmp_path, "autoencoder", 1))
+    other = replace(tiny, train_images=255 - tiny.train_images)
+    with pytest.raises(InputError, match=r"autoencoder/seed-1: the run was trained on 40 \+ 12 im"):
+        train_all(settings, [0, 1], other, tmp_path)
+    assert trained == []
+
+
+@pytest.mark.parametrize(
+    ("begun", "change"),
+    [
+        ({}, {"lr": 1e-2}),
+        ({"lr_schedule": "cosine"}, {"epochs": 4}),
+        ({}, {"lr_schedule": "cosine"}),
+    ],
+)
+def test_only_more_epochs_make_of_a_run_what_a_whole_one_is(
+    settings, tiny, tmp_path, begun, change
+):
+    settings = {"vae": replace(settings["vae"], **begun)}
+    train_all(settings, [0], tiny, tmp_path)
+    with pytest.raises(InputError, match=rf"the run has {next(iter(change))} "):
+        train_all({"vae": replace(settings["vae"], **change)}, [0], tiny, tmp_path)

@@ -86,6 +86,9 @@ def pcg64(state, inc):
         ({"columns": ["epoch"]}, "columns"),
         ({"label_names": "abc"}, "label_names"),
         ({"label_names": ["a", 3]}, "label_names"),
+        ({"images": 3}, "its images is 3"),
+        ({"trained_with": "NumPy"}, "its trained_with are 'NumPy'"),
+        ({"trained_with": [None]}, "its trained_with are"),
     ],
 )
 def test_a_header_that_lies_is_refused(path, changes, message):
@@ -223,3 +226,12 @@ def test_damage_anywhere_is_an_input_error_or_harmless(damaged, good_bytes, tmp_
     with zipfile.ZipFile(io.BytesIO(good_bytes)) as archive:  # the damage hit nothing that counts
         content = np.lib.format.read_array(archive.open("parameters.npy"))
     np.testing.assert_array_equal(run.vae.parameters.flat, content)
+
+
+def test_a_checkpoint_from_before_the_images_were_known_is_read(path):
+    with np.load(path, allow_pickle=False) as arrays:
+        header = json.loads(str(arrays["header"]))
+    assert header.pop("images")
+    assert header.pop("trained_with")
+    rewrite(path, header=np.array(json.dumps(header)))
+    assert (load_checkpoint(path).images, load_checkpoint(path).trained_with) == (None, [])

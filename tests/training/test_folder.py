@@ -3,16 +3,21 @@
 import csv
 import json
 import os
+import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from numpyvae import Dataset, InputError, load_checkpoint, train
+from numpyvae import Dataset, InputError, load_checkpoint, save_checkpoint, train
 from numpyvae.data.files import locked
+from numpyvae.errors import InputWarning
 from numpyvae.figures.images import read_image_grid
+from numpyvae.training import steps
 from numpyvae.training.folder import new_folder, sample_latents
+from numpyvae.training.kernels import numpy_kernels
 from numpyvae.training.run import COLUMNS
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -130,3 +135,47 @@ def test_a_new_folder_is_the_first_that_is_free(own_folder):
     assert new_folder("some/own.npz") == Path("runs/own-1")
     (own_folder / "runs/own-1").mkdir(parents=True)
     assert new_folder("own.npz") == Path("runs/own-2")
+
+
+# The same data and the same machine
+
+
+def other_images(data: Dataset) -> Dataset:
+    return replace(data, train_images=255 - data.train_images)
+
+
+def test_a_run_goes_on_with_its_own_images_alone(tiny, tiny_config, tmp_path):
+    one = replace(tiny_config, epochs=1)
+    run = train(one, tiny, tmp_path)
+    assert load_checkpoint(tmp_path).images == run.images == tiny.identity()
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    said = f"was trained on {tiny.identity()}, but tiny now means {other_images(tiny).identity()}"
+    with pytest.raises(InputError, match=re.escape(said)):
+        train(tiny_config, other_images(tiny), tmp_path, resume=True)
+    with pytest.raises(InputError, match=re.escape(said)):
+        train(tiny_config, other_images(tiny), run=run)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    moved = replace(tiny, name="elsewhere/tiny", data_dir=None)
+    train(replace(tiny_config, dataset="elsewhere/tiny"), moved, tmp_path, resume=True)
+
+
+def test_an_old_run_takes_the_images_that_it_is_given(tiny, tiny_config, tmp_path):
+    run = train(replace(tiny_config, epochs=1), tiny, tmp_path)
+    run.images, run.trained_with = None, []
+    save_checkpoint(tmp_path / "checkpoint.npz", run)
+    assert train(tiny_config, tiny, tmp_path, resume=True).images == tiny.identity()
+
+
+def test_a_run_remembers_what_it_was_trained_with(tiny, tiny_config, tmp_path, monkeypatch):
+    here = numpy_kernels()
+    assert np.__version__ in here
+    with warnings.catch_warnings(action="error"):
+        train(replace(tiny_config, epochs=1), tiny, tmp_path)
+        train(replace(tiny_config, epochs=2), tiny, tmp_path, resume=True)
+    assert load_checkpoint(tmp_path).trained_with == [here]
+    monkeypatch.setattr(steps, "numpy_kernels", lambda: "an abacus")
+    with pytest.warns(InputWarning, match=rf"trained with {re.escape(here)} and .* an abacus: not"):
+        train(tiny_config, tiny, tmp_path, resume=True)
+    assert load_checkpoint(tmp_path).trained_with == [here, "an abacus"]
+    with warnings.catch_warnings(action="error"):
+        train(tiny_config, tiny, tmp_path, resume=True)

@@ -1,0 +1,29 @@
+"""What computes: a library, the processor's kernels that it chose, and threads.
+
+They decide in which order sums are rounded, so a run goes on to the bit only with the same.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+
+
+def numpy_kernels() -> str:
+    """What NumPy computes with, in words: ``Trainer.computes_with`` of a training in NumPy."""
+    found: Any = np.show_config("dicts")
+    *_, simd = found["SIMD Extensions"]["baseline"] + found["SIMD Extensions"].get("found", [])
+    described = ("{internal_api} {version}, {architecture}".format_map(lib) for lib in _blas())
+    blas = next(described, "a BLAS unknown here")  # such as Apple's Accelerate
+    return f"NumPy {np.__version__} ({simd}) with {blas}, threads: {blas_threads()}"
+
+
+def blas_threads() -> int:
+    """How many threads matrix products and Adam use; with another number a run rounds otherwise."""
+    return max((lib["num_threads"] for lib in _blas()), default=os.cpu_count() or 1)
+
+
+def _blas() -> list[dict[str, Any]]:
+    from threadpoolctl import threadpool_info
+
+    return [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
