@@ -1,7 +1,7 @@
 """Arguments that several commands share, and what is checked about them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ..data.loading import load_dataset
 from ..errors import InputError
 from ..reconstruction import RECONSTRUCTIONS
 from ..training.config import Config
+from ..training.folder import is_of_run
 from ..training.run import Run
 
 DEFAULT = Config()
@@ -147,20 +148,35 @@ def add_seed_argument(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all figures to FILE, too, as JSON"
+        "--json", type=output(".json"), metavar="FILE", help="write all figures, too, as JSON"
     )
 
 
 def add_picture_argument(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("--out", type=png, metavar="FILE", help=f"the picture (default: {default})")
+    parser.add_argument(
+        "--out", type=output(".png"), metavar="FILE", help=f"the picture (default: {default})"
+    )
 
 
-def png(text: str) -> Path:
-    """The type of a flag that names a picture."""
-    path = Path(text)
-    if path.suffix.lower() != ".png":
-        raise argparse.ArgumentTypeError(f"pictures are PNG, so {text} must end in .png")
-    return path
+def output(suffix: str) -> Callable[[str], Path]:
+    """The type of a flag that names a file to write: with the suffix of what it will hold, and
+    none that a run or an experiment keeps.
+    """
+
+    def checked(text: str) -> Path:
+        from ..experiments.results import is_of_experiment
+
+        path = Path(text)
+        if path.suffix.lower() != suffix:
+            raise argparse.ArgumentTypeError(f"{text} must end in {suffix}, as what it will hold")
+        if is_of_run(path) or is_of_experiment(path):
+            raise argparse.ArgumentTypeError(
+                f"{text} belongs to the {'run' if is_of_run(path) else 'experiment'} in its "
+                "folder: give another name"
+            )
+        return path
+
+    return checked
 
 
 def limited(threads: int | None) -> AbstractContextManager[object]:

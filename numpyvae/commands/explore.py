@@ -6,7 +6,7 @@ from pathlib import Path
 from ..data.files import write_text
 from ..explore.page import page
 from ..training.checkpoint import load_checkpoint
-from .arguments import add_checkpoint_argument, add_data_arguments, load_data, picture_path
+from .arguments import add_checkpoint_argument, add_data_arguments, load_data, output, picture_path
 
 DESCRIPTION = """\
 Write one HTML file with the trained model, some of its test images and its whole mathematics: draw,
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_argument(parser)
     add_data_arguments(parser)
     help = f"the page (default: {PAGE} beside CHECKPOINT)"
-    parser.add_argument("--out", type=Path, metavar="FILE", help=help)
+    parser.add_argument("--out", type=output(".html"), metavar="FILE", help=help)
 
 
 def run(checkpoint: Path, dataset: str | None, data_dir: str | None, out: Path | None) -> None:

@@ -67,7 +67,7 @@ class Picture(NamedTuple):
 
 
 RECONSTRUCT = Picture(
-    "reconstructions.png",
+    "reconstruct.png",
     "Save a picture of test images above their reconstructions (decoded from a sample of\n"
     "q(z|x), as in training), and of as many new samples.",
     *("images", 10, MOST_ROWS),

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,8 @@ def run(
     else:
         config = Config(**settings)
         data = load_dataset(config.dataset, data_dir, size_of(image_size))
-    out = out or new_folder(config.dataset)
     try:
-        with limited(threads):
+        with limited(threads), nullcontext(out) if out else new_folder(config.dataset) as out:
             train(config, data, out, resume, progress=not quiet, make_trainer=make_trainer)
     except LossNotFiniteError as stop:
         raise LossNotFiniteError(f"{stop}; a smaller --lr may help") from None

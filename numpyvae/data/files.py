@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import signal
 import stat
 import struct
@@ -9,7 +10,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -23,7 +24,9 @@ DAMAGE = (  # what Python's readers raise about the content of a file, beside OS
     *(zlib.error, zipfile.BadZipFile),
 )
 LOCK = ".lock"  # in a folder that is written to
+HOLDER = r"process \d+ on .*, since [\d :-]+"  # is what stands in it
 TEMPORARY = ".numpyvae-{}.tmp"
+_held: dict[str, IO[bytes]] = {}  # the locks of this process, by their real folders
 
 
 @contextmanager
@@ -56,7 +59,8 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
     folder until then, under a name of its own; ``make_folder`` removes what killed writers left.
 
     Raises:
-        InputError: the file cannot be written, or ``path`` is a link, a folder, a pipe, a device.
+        InputError: the file cannot be written, ``path`` is a link, a folder, a pipe, a device, or
+            its folder was ``locked`` and is no longer.
     """
     path = Path(path)
     try:
@@ -69,6 +73,7 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
+                _check_lock(path)
                 os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -99,11 +104,24 @@ def make_folder(path: StrPath) -> Path:
         raise InputError(f"cannot make the folder {path}: {error.strerror or error}") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError(f"cannot write into the folder {path}: permission denied")
-    for leftover in path.glob(TEMPORARY.format("*")):
+    for leftover in path.glob(TEMPORARY.format(16 * "[0-9a-f]")):
         with suppress(OSError), open(leftover, "r+b", opener=_without_following) as stream:
             if _lock(stream):  # so whoever wrote it is dead
                 leftover.unlink()
     return path
+
+
+def check_free(folder: StrPath, names: Iterable[str], marker: str) -> None:
+    """Raises InputError where a folder that we have not begun, as ``marker`` would say, has files
+    with the names of ours: they are somebody else's.
+    """
+    if not (Path(folder) / marker).exists():
+        for name in names:
+            if os.path.lexists(Path(folder) / name):
+                raise InputError(
+                    f"{folder} holds a file {name} of somebody else, which would be replaced: "
+                    "give another folder"
+                )
 
 
 def make_subfolder(folder: StrPath, name: str) -> Path:
@@ -118,21 +136,25 @@ def make_subfolder(folder: StrPath, name: str) -> Path:
 def locked(folder: StrPath) -> Iterator[None]:
     """Keeps ``folder`` for this process until the block ends.
 
-    The operating system holds the lock, and gives it back when the process dies in any way.
+    The operating system holds the lock, and gives it back when the process dies in any way. Who
+    removes its file takes it away: from then on ``replacing`` refuses to write into the folder.
 
     Raises:
-        InputError: another process holds it; the message says which.
+        InputError: another process holds it; the message says which. Or the file is another's.
     """
-    path = Path(folder) / LOCK
+    path, real = Path(folder) / LOCK, os.path.realpath(folder)
     try:
         stream = _take(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    _held[real] = stream
     try:
         yield
     finally:
         with stream, suppress(OSError):
+            _check_lock(path)
             path.unlink()
+        _held.pop(real, None)
 
 
 @contextmanager
@@ -173,6 +195,18 @@ def _new_file(path: Path) -> IO[bytes]:
         stream.close()  # another process took it for a leftover before it was locked
 
 
+def _check_lock(path: Path) -> None:
+    """Raises OSError where a folder of ``path`` was locked, and its lock is no longer ours."""
+    real = Path(os.path.realpath(path.parent))
+    for folder in (real, *real.parents):
+        if stream := _held.get(str(folder)):
+            ours = False
+            with suppress(FileNotFoundError):
+                ours = os.path.samestat(os.fstat(stream.fileno()), os.lstat(folder / LOCK))
+            if not ours:
+                raise OSError(f"somebody removed {folder.name}/{LOCK}, so others may write here")
+
+
 def _take(path: Path) -> IO[bytes]:
     """The file ``path``, locked, with who we are in it."""
     patience = 100
@@ -187,6 +221,11 @@ def _take(path: Path) -> IO[bytes]:
                 raise InputError(f"{path.parent} is in use by {holder or 'another process'}")
         patience -= 1  # its holder has just ended, or has not yet said who it is
         time.sleep(0.01)
+    stream.seek(0)
+    dead = stream.read(1000).decode(errors="replace")
+    if os.fstat(stream.fileno()).st_nlink != 1 or not re.fullmatch(f"({HOLDER})?", dead):
+        stream.close()
+        raise OSError("it is no lock of numpyvae's: give another folder, or remove it")
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     stream.truncate(0)
     stream.write(f"process {os.getpid()} on {platform.node()}, since {now}".encode())

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
-from ..data.files import StrPath, make_folder, write_text
+from ..data.files import StrPath, check_free, make_folder, write_text
 from ..errors import InputError
 from ..evaluation.classifier import label_features
 from ..evaluation.likelihood import check_at_least
@@ -26,7 +26,7 @@ from .drawing import Found
 from .jobs import MakeWorkers
 from .measurement import edges, measure, references
 from .report import report
-from .results import SETTINGS_FILE, Results, write_results
+from .results import REPORT, SETTINGS_FILE, Results, files_of, write_results
 from .runs import run_path, threads, train_all
 from .statistics import check_scipy
 
@@ -75,6 +75,7 @@ def redo(
     prefix = f"{experiment.setting.replace('_', '-')}-" if experiment.setting else ""
     folders = {name: "vae" if of == config else prefix + name for name, of in settings.items()}
     models = {folders[name]: of for name, of in settings.items()}
+    check_free(folder, files_of(experiment), SETTINGS_FILE)
     train_all(models, each, data, runs, progress, workers)
 
     features = label_features(data)
@@ -101,9 +102,9 @@ def redo(
     results = Results(
         experiment, config, list(each), threads(runs), found.measured, found.references
     )
+    write_results(results, folder)  # which make the folder ours: they come first
     experiment.draw(found, data, folder)
-    write_results(results, folder)
-    write_text(folder / "report.md", report(results))
+    write_text(folder / REPORT, report(results))
     return results
 
 

@@ -14,9 +14,10 @@ from ..training.config import Config
 from .catalogue import EXPERIMENTS, Experiment
 from .claims import Finding, judge
 from .measurement import MEASURES, OF_SETS, SAMPLED, Row
+from .runs import THREADS
 
 COLUMNS = (*MEASURES, *(OF_SETS + name for name in SAMPLED))
-SETTINGS_FILE, RESULTS_FILE = "experiment.json", "results.csv"
+SETTINGS_FILE, RESULTS_FILE, REPORT = "experiment.json", "results.csv", "report.md"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,20 @@ class Results:
     def findings(self) -> list[Finding]:
         """What came of each of the experiment's claims."""
         return judge(self.experiment.claims(self.config, list(self.measured)), self.measured)
+
+
+def files_of(experiment: Experiment) -> tuple[str, ...]:
+    """The names of all files in its folder."""
+    return SETTINGS_FILE, RESULTS_FILE, REPORT, *experiment.pictures
+
+
+def is_of_experiment(path: Path) -> bool:
+    """Whether an experiment keeps this file: nobody else writes it."""
+    known = {name for experiment in EXPERIMENTS.values() for name in files_of(experiment)}
+    name = path.name.lower()
+    if name == THREADS:
+        return path.exists()
+    return name in known and (path.parent / SETTINGS_FILE).exists()
 
 
 def write_results(results: Results, folder: Path) -> None:

@@ -6,18 +6,20 @@ All experiments on a data set share a folder, and a run that two of them need is
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from ..data.dataset import Dataset
-from ..data.files import locked, make_folder, reading, write_text
+from ..data.files import reading, write_text
 from ..errors import InputError, LossNotFiniteError
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
-from ..training.config import Config
+from ..training.config import Config, whole_number
+from ..training.folder import begin_run, resume_run
 from ..training.kernels import blas_threads
 from ..training.loop import train
 from ..training.progress import Bars, print_line
+from ..training.run import Run
 from .jobs import MakeWorkers, Part, read_files, write_files
 
 SEED_FOLDER = "seed-{}"
@@ -52,6 +54,7 @@ def train_all(
             loss = load_checkpoint(run_folder).history[-1]["val_loss"]
             print_line(f"{run_folder}: validation loss {loss:.3f}")
 
+    threads(folder)  # which refuses another's file, now rather than after a training
     todo = dict(_unfinished(settings, seeds, data, folder))
     if workers is None:
         _train_alone(todo, data, finished)
@@ -112,8 +115,9 @@ def _train_together(
             running[workers.submit(todo[folder], folder, files)] = folder
 
         for folder in todo:
-            if not workers.same_disk:  # else a job locks it
-                locks.enter_context(locked(make_folder(folder)))
+            if not workers.same_disk:  # else a job begins it, and locks it
+                with _named(folder):
+                    locks.enter_context(_kept(folder, todo[folder], data))
             go_on(folder)
         while running:
             for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
@@ -131,13 +135,27 @@ def _train_together(
             workers.check()
 
 
+def _kept(folder: Path, config: Config, data: Dataset) -> AbstractContextManager[Run]:
+    """The run in ``folder``, begun where it was not, and locked."""
+    if (folder / CHECKPOINT).exists():
+        return resume_run(folder, config, data)
+    return begin_run(Run.start(config, data.image_shape), folder)
+
+
 def run_path(folder: Path, name: str, seed: int) -> Path:
     return folder / name / SEED_FOLDER.format(seed)
 
 
 def threads(folder: Path) -> list[int]:
-    """The numbers of BLAS threads that the runs in ``folder`` were trained with."""
+    """The numbers of BLAS threads that the runs in ``folder`` were trained with.
+
+    Raises:
+        InputError: the file that says them is damaged, or another's.
+    """
     if not (folder / THREADS).exists():
         return []
     with reading(folder / THREADS) as file:
-        return list(json.load(file))
+        known = json.load(file)
+        if not isinstance(known, list):
+            raise ValueError("it is no list of numbers of threads")
+        return [whole_number("a number of threads", number) for number in known]

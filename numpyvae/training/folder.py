@@ -6,8 +6,9 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from fnmatch import fnmatch
 from itertools import count
 from math import ceil, sqrt
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from ..data.dataset import Dataset, as_floats
 from ..data.files import (
     StrPath,
+    check_free,
     locked,
     make_folder,
     make_subfolder,
@@ -35,14 +37,46 @@ if TYPE_CHECKING:  # drawing is loaded when something is drawn
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-HISTORY = "history.csv"  # its name in a run folder
+CONFIG, HISTORY = "config.json", "history.csv"  # their names in a run folder
+RUN_FILES = (
+    *(CHECKPOINT, CONFIG, HISTORY, "loss.png", "reconstructions.png"),
+    *("evolution.png", "evolution.gif"),
+)
 SAMPLES = 64  # images in the grid that is drawn after every epoch
 
 
-def new_folder(dataset: str) -> Path:
-    """The first of ``runs/digits-1``, ``runs/digits-2``, ... that does not exist."""
-    name = Path(dataset).stem
-    return next(path for n in count(1) if not (path := Path("runs") / f"{name}-{n}").exists())
+@contextmanager
+def new_folder(dataset: str) -> Iterator[Path]:
+    """Makes the first of ``runs/digits-1``, ``runs/digits-2``, ... that does not exist.
+
+    What the block leaves empty is removed again.
+    """
+    made = not Path("runs").exists()
+    runs, name = make_folder("runs"), Path(dataset).stem
+    for n in count(1):
+        path = runs / f"{name}-{n}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(f"cannot make the folder {path}: {error.strerror}") from error
+        break
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.rmdir()
+            if made:
+                runs.rmdir()
+
+
+def is_of_run(path: Path) -> bool:
+    """Whether a run keeps this file, or will: nobody else writes it."""
+    folder, name = path.parent, path.name.lower()
+    if folder.name == "samples" and fnmatch(name, "epoch-*.png"):
+        return (folder.parent / CHECKPOINT).exists()
+    return name in RUN_FILES and (folder / CHECKPOINT).exists()
 
 
 @contextmanager
@@ -50,7 +84,8 @@ def begin_run(run: Run, folder: Path) -> Iterator[Run]:
     """Makes the folder of ``run`` before its first epoch, and keeps it locked in the block.
 
     Raises:
-        InputError: it holds a run already, another process writes to it, or it cannot be made.
+        InputError: it holds a run already, or files with the names of a run's; another process
+            writes to it, or it cannot be made.
     """
     _check_pictures(run)
     with locked(make_folder(folder)):
@@ -58,6 +93,8 @@ def begin_run(run: Run, folder: Path) -> Iterator[Run]:
             raise InputError(
                 f"{folder} holds a run already: --resume goes on with it, or give another"
             )
+        samples = [f"samples/{path.name}" for path in folder.glob("samples/epoch-*.png")]
+        check_free(folder, [*RUN_FILES, *samples], CHECKPOINT)
         make_subfolder(folder, "samples")
         _write_state(run, folder)
         yield run
@@ -128,7 +165,7 @@ def _write_state(run: Run, folder: Path) -> None:
 
 
 def _write_texts(run: Run, folder: Path) -> None:
-    write_text(folder / "config.json", json.dumps(asdict(run.config), indent=2) + "\n")
+    write_text(folder / CONFIG, json.dumps(asdict(run.config), indent=2) + "\n")
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

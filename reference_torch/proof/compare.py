@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numpyvae import Config, InputError, load_dataset
-from numpyvae.commands.arguments import add_data_arguments, add_settings, png
+from numpyvae.commands.arguments import add_data_arguments, add_settings, output
 from numpyvae.data.files import make_folder
 
 from .side_by_side import SideBySide, train_side_by_side
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=png,
+        type=output(".png"),
         default=Path("compare.png"),
         metavar="FILE",
         help="the picture of both loss curves and their difference (default compare.png)",

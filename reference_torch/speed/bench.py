@@ -17,7 +17,7 @@ import torch
 from threadpoolctl import threadpool_info
 
 from numpyvae import InputError, load_dataset
-from numpyvae.commands.arguments import add_data_arguments, add_json_argument, png
+from numpyvae.commands.arguments import add_data_arguments, add_json_argument, output
 from numpyvae.data.files import make_folder, write_text
 from numpyvae.training.checkpoint import load_checkpoint
 from numpyvae.training.kernels import blas_threads
@@ -157,7 +157,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-commands", action="store_true", help="leave out whole commands")
     add("--no-growth", action="store_true", help="leave out how a step's time grows with the sizes")
     add_json_argument(parser)
-    add("--plot", type=png, metavar="FILE", help="draw how a step's time grows into FILE")
+    add(
+        "--plot", type=output(".png"), metavar="FILE", help="draw how a step's time grows into FILE"
+    )
 
 
 def run(

@@ -77,7 +77,7 @@ def test_the_version_is_said(numpyvae):
         ("train --dataset pipe.npz", "it is not a regular file"),
         ("train --out pipe", "cannot make the folder pipe"),
         ("reconstruct run --dataset digits", "digits has images of 28 x 28 pixels, not 6 x 5"),
-        ("sample run --out x.pdf", "pictures are PNG, so x.pdf must end in .png"),
+        ("sample run --out x.pdf", "x.pdf must end in .png, as what it will hold"),
         ("sample run --label 7", "no training image of own.npz has the label 7: it has 0, 1"),
         ("sample run --dataset own.npz", "they need --label"),
         ("reconstruct moved", "(--data-dir says where the run's images are now)"),
@@ -141,3 +141,43 @@ def trained_folder(own_images, tmp_path_factory):
         with begin_run(moved, folder / "moved"):
             pass
     return folder
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("evaluate run --json run/checkpoint.npz", "must end in .json, as what it will hold"),
+        ("evaluate run --json run/history.csv", "must end in .json"),
+        ("explore run --out run/checkpoint.npz", "must end in .html"),
+        ("sample run --out run/sample.jpg", "must end in .png"),
+        ("evaluate run --json run/config.json", "belongs to the run in its folder: give another"),
+        ("sample run --out run/loss.png", "belongs to the run"),
+        ("sample run --out other/../run/evolution.png", "belongs to the run"),
+        ("reconstruct run --out run/reconstructions.png", "belongs to the run"),
+        ("latent run --out run/samples/epoch-0009.png", "belongs to the run"),
+        ("evaluate run --json beta/experiment.json", "belongs to the experiment in its folder"),
+        ("traverse run --out beta/units.png", "belongs to the experiment"),
+        ("evaluate run --json runs/threads.json", "belongs to the experiment"),
+    ],
+)
+def test_no_command_writes_what_a_run_or_an_experiment_keeps(
+    numpyvae, train, mistake, line, message
+):
+    train("--epochs 1 --out run")
+    for name in ("beta", "runs", "other"):
+        os.mkdir(name)
+    for name in ("beta/experiment.json", "runs/threads.json"):
+        with open(name, "w") as stream:
+            stream.write("[1]")
+    mistake(line, message)
+
+
+def test_names_that_are_free_are_written_beside_a_run(numpyvae, train):
+    train("--epochs 1 --out run")
+    for line in (
+        "evaluate run --n 6 --importance-samples 2 --json run/evaluation.json",
+        "sample run --n 4 --out run/samples/mine.png",
+        "sample run --n 4 --out loss.png",
+        "reconstruct run --n 2",
+    ):
+        assert [numpyvae(line)[0] for _ in range(2)] == [0, 0]

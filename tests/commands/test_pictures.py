@@ -27,7 +27,7 @@ def test_samples_depend_on_the_seed_and_nothing_else(numpyvae, train):
 
 def test_each_draws_beside_the_checkpoint(numpyvae, train):
     train("--epochs 20 --autoencoder --lr 0.03 --out run")  # with active units
-    assert_pictures(numpyvae, "reconstruct run --n 3", "run/reconstructions.png")
+    assert_pictures(numpyvae, "reconstruct run --n 3", "run/reconstruct.png")
     assert_pictures(numpyvae, "interpolate run --n 3", "run/interpolate.png")
     assert_pictures(numpyvae, "traverse run/checkpoint.npz", "run/traverse.png")
 

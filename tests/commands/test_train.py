@@ -228,3 +228,9 @@ def test_other_images_that_are_named_are_looked_at(two_folders, train, numpyvae)
     train("--data-dir A --epochs 1 --out run")
     assert numpyvae("reconstruct run --dataset B/own.npz")[0] == 0
     assert numpyvae("train --out run --resume --epochs 2")[0] == 0
+
+
+def test_two_trainings_at_the_same_moment_take_two_folders(own_folder):
+    both = [start("--epochs", "1", "--quiet") for _ in range(2)]
+    printed = sorted(process.communicate(timeout=100) for process in both)
+    assert printed == [("runs/own-1\n", ""), ("runs/own-2\n", "")]

@@ -1,5 +1,7 @@
 """``numpyvae export`` and ``import``."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -31,3 +33,11 @@ def test_pytorchs_own_files_are_the_references_business(numpyvae, train, call, f
     before, after = load_checkpoint("run"), load_checkpoint("again")
     np.testing.assert_array_equal(after.vae.parameters.flat, before.vae.parameters.flat)
     assert (after.config.reconstruction, after.image_shape) == ("bce", (6, 5))
+
+
+def test_weights_are_not_imported_over_the_files_of_others(numpyvae, train, mistake):
+    train("--epochs 1 --out run")
+    numpyvae("export run --to w.safetensors")
+    Path("mine").mkdir()
+    Path("mine/config.json").write_text("precious")
+    mistake("import w.safetensors --out mine", "mine holds a file config.json of somebody else")

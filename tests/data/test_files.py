@@ -296,16 +296,50 @@ def test_a_lock_that_is_a_link_or_a_pipe_is_refused(tmp_path):
     assert (tmp_path / "precious").read_bytes() == b"precious"
 
 
+def test_a_file_of_somebody_else_is_no_lock(tmp_path):
+    (tmp_path / ".lock").write_bytes(b"my thesis")
+    with pytest.raises(InputError, match=r"cannot write .*\.lock: .* is no lock of n"):  # noqa: SIM117
+        with locked(tmp_path):
+            pytest.fail("it was taken")
+    assert (tmp_path / ".lock").read_bytes() == b"my thesis"
+    (tmp_path / ".lock").unlink()
+    for content in (b"", b"process 7 on ada, since 2026-11-25 12:00:00"):
+        (tmp_path / "thesis").write_bytes(content)
+        os.link(tmp_path / "thesis", tmp_path / ".lock")
+        with pytest.raises(InputError, match="is no lock"), locked(tmp_path):
+            pytest.fail("it was taken")
+        assert (tmp_path / "thesis").read_bytes() == content
+        (tmp_path / ".lock").unlink()
+
+
+def test_who_loses_the_lock_writes_no_more_and_leaves_the_next_one_alone(tmp_path):
+    (tmp_path / "run/samples").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("run")
+    with locked(tmp_path / "link"):
+        write_text(tmp_path / "run/a", "old")
+        (tmp_path / "run/.lock").unlink()
+        hold = "with files.locked(folder): print(flush=True); time.sleep(60)"
+        holder = other_process(hold, tmp_path / "run")
+        for name in ("run/a", "link/a", "run/samples/a"):
+            with pytest.raises(InputError, match=r"/a: somebody removed run/\.lock, so others may"):
+                write_text(tmp_path / name, "new")
+        write_text(tmp_path / "a", "new")
+    end(holder)
+    assert f"process {holder.pid}" in (tmp_path / "run/.lock").read_text()
+    assert (tmp_path / "run/a").read_text() == "old"
+    write_text(tmp_path / "run/a", "new")
+
+
 def test_leftovers_of_dead_writers_are_removed_and_files_of_others_are_not(tmp_path):
     write = "with files.replacing(folder / 'file'): print(flush=True); time.sleep(60)"
     dead, alive = (other_process(write, tmp_path) for _ in range(2))
     end(dead)
-    mine = [".numpyvae-notes.txt", "file.tmp", "a"]
+    mine = [".numpyvae-notes.txt", ".numpyvae-notes.tmp", "file.tmp", "a"]
     for name in mine:
         (tmp_path / name).touch()
-    assert len(os.listdir(tmp_path)) == 5
+    assert len(os.listdir(tmp_path)) == 6
     make_folder(tmp_path)
-    assert len(os.listdir(tmp_path)) == 4
+    assert len(os.listdir(tmp_path)) == 5
     end(alive)
     make_folder(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(mine)
@@ -337,7 +371,7 @@ def test_a_holder_may_be_late_to_say_who_it_is(tmp_path, monkeypatch):
 
 
 def test_a_lock_says_who_holds_it_and_nothing_of_the_dead(tmp_path):
-    (tmp_path / ".lock").write_bytes(b"x" * 500)
+    (tmp_path / ".lock").write_bytes(b"process 7 on ada, since 2026-11-25 12:00:00")
     with locked(tmp_path):
         said = (tmp_path / ".lock").read_text()
         at, when = said.split(", since ")

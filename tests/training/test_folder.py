@@ -16,9 +16,10 @@ from numpyvae.data.files import locked
 from numpyvae.errors import InputWarning
 from numpyvae.figures.images import read_image_grid
 from numpyvae.training import steps
-from numpyvae.training.folder import new_folder, sample_latents
+from numpyvae.training.folder import RUN_FILES, new_folder, sample_latents
 from numpyvae.training.kernels import numpy_kernels
 from numpyvae.training.run import COLUMNS
+from numpyvae.training.steps import NumpyStepper, StepwiseTrainer
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -132,9 +133,58 @@ def test_images_too_large_for_our_pictures_are_refused_before_training(
 
 
 def test_a_new_folder_is_the_first_that_is_free(own_folder):
-    assert new_folder("some/own.npz") == Path("runs/own-1")
-    (own_folder / "runs/own-1").mkdir(parents=True)
-    assert new_folder("own.npz") == Path("runs/own-2")
+    with new_folder("some/own.npz") as first, new_folder("own.npz") as second:
+        assert (first, second) == (Path("runs/own-1"), Path("runs/own-2"))
+        Path("runs/own-3").symlink_to("nowhere")
+        with new_folder("own.npz") as fourth:
+            assert fourth == Path("runs/own-4")
+        (first / "kept").touch()
+    assert sorted(os.listdir("runs")) == ["own-1", "own-3"]
+
+
+def test_no_folder_is_left_where_nothing_begins(own_folder):
+    with pytest.raises(ZeroDivisionError), new_folder("own.npz"):
+        raise ZeroDivisionError
+    assert not Path("runs").exists()
+    Path("runs").touch()
+    with pytest.raises(InputError, match="cannot make the folder runs"), new_folder("own.npz"):
+        pytest.fail("there is none")
+
+
+@pytest.mark.parametrize("name", [*RUN_FILES[1:], "samples/epoch-0001.png"])
+def test_a_run_begins_in_no_folder_with_files_of_others(tiny, tiny_config, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("precious")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=f"holds a file {name} of somebody else, .*: give another"):
+        train(tiny_config, tiny, tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / name).read_text() == "precious"
+    (tmp_path / name).rename(tmp_path / "notes.txt")
+    train(replace(tiny_config, epochs=1), tiny, tmp_path)
+
+
+class Unlocked(StepwiseTrainer):
+    """Somebody removes the lock in its second epoch, and may begin to write there, too."""
+
+    def validate(self):
+        if len(self.run.history) == 1:
+            Path("run/.lock").unlink()
+        return super().validate()
+
+
+def test_a_run_whose_lock_is_gone_writes_no_more(tiny, tiny_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"cannot write .*epoch-0002.png: somebody removed run/"):
+        train(
+            tiny_config,
+            tiny,
+            "run",
+            make_trainer=lambda run, data: Unlocked(run, data, NumpyStepper(run.vae, run.adam)),
+        )
+    assert len(load_checkpoint("run").history) == 1
+    assert not Path("run/loss.png").exists()
+    train(tiny_config, tiny, "run", resume=True)
 
 
 # The same data and the same machine
