@@ -100,6 +100,8 @@ def bullet(finding: Finding) -> str:
 def shown(step: Comparison) -> str:
     """A comparison in words: the difference between two settings, or a setting and its number."""
     (a, b), found = step.pair, step.difference
+    if isnan(found.mean):  # such as the same label, of images without labels
+        return f"{a} not measured"
     if isinstance(b, str):
         text = f"{a} minus {b} {found.mean:+.3g}"
         interval = f" [{found.low:+.3g}, {found.high:+.3g}]"

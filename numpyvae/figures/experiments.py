@@ -129,7 +129,10 @@ def compare(measured: Mapping[str, Rows], path: StrPath) -> None:
             axes.plot(place, of_setting.mean(), "_", color="black", markersize=18)
         axes.set_xticks(range(len(measured)), list(measured))
         axes.set_xlim(-0.5, len(measured) - 0.5)
-        axes.set_ylim(0, 1.08 * np.nanmax(values) or 1)
+        known = values[np.isfinite(values)]
+        axes.set_ylim(0, 1.08 * known.max(initial=0) or 1)
+        if not known.size:  # such as the same label, of images without labels
+            axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center")
         finish_panel(axes, title, "", ylabel)
     save(figure, path)
 

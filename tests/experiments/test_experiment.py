@@ -131,6 +131,15 @@ def test_without_labels_samples_are_compared_in_pixels(config, data, tmp_path, u
         assert run.config.z_dim == n
 
 
+def test_generation_needs_no_labels(config, data, tmp_path):
+    bare = replace(data, train_labels=None, test_labels=None)
+    results = redo(GENERATION, config, bare, tmp_path / "out", seeds=2)
+    assert_report(tmp_path / "out" / "generation", results)
+    text = (tmp_path / "out" / "generation" / "report.md").read_text()
+    assert "same label: autoencoder not measured; VAE not measured)" in text
+    assert "nan" not in text
+
+
 def test_one_seed_is_allowed_and_says_that_it_says_nothing(config, data, tmp_path, undrawn):
     results = redo(GENERATION, config, data, tmp_path / "out", seeds=1)
     assert {finding.verdict for finding in results.findings()} == {"Undecided"}

@@ -94,6 +94,20 @@ def test_two_models_are_compared_seed_by_seed(drawn, tmp_path, seeds):
     assert [tick.get_text() for tick in axes.get_xticklabels()] == list(rows)
 
 
+def test_what_was_not_measured_says_so(drawn, tmp_path):
+    """Without labels there is no same label, and of a collapsed VAE no code to measure."""
+    rows = measured(["autoencoder", "VAE"])
+    for row in (*rows["autoencoder"], *rows["VAE"]):
+        del row["same_label"]
+    for row in rows["VAE"]:
+        del row["holes"]
+    compare(rows, tmp_path / "measures.png")
+    said = {axes.get_title(loc="left"): [text.get_text() for text in axes.texts]
+            for axes in drawn[0].axes}  # fmt: skip
+    assert said.pop("Same label nearby") == ["not measured"]
+    assert set(map(tuple, said.values())) == {()}
+
+
 def test_units_are_sorted(drawn, tmp_path):
     unit_kls("beta", {"1": [np.array([0.1, 3, 0.2])] * 2}, 0.05, tmp_path / "units.png")
     one, two, threshold = drawn[0].axes[0].get_lines()
