@@ -205,7 +205,7 @@ def fitted() -> str:
     return (
         f"Fitted here: $c$ = {1e3 * machine.fixed:.1f} ms (most of it Adam and the flat vector), "
         f"$a$ = {1e6 * machine.image:.0f} µs per image on one core, $\\lambda$ = "
-        f"{1e6 * machine.latency:.0f} µs per message and 1 / $w$ = {1e-9 / machine.byte:.1f} GB/s "
+        f"{1e6 * machine.latency:.0f} µs per message and $w$ = {1e-9 / machine.byte:.1f} GB/s "
         f"through the loopback, from two processes. A sum of one number over four processes took "
         f"{four['latency'][1]:.2f} ms, of the whole gradient {four['all-reduce'][1]:.1f} ms. "
         f"Drawing a minibatch and its noise, which every process does for all rows, took "

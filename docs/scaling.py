@@ -163,13 +163,13 @@ def growth(seconds: float, short: bool) -> str:
     known = {n: measure("constants", seconds, n) for n in cores}
     text = ""
     for n, found in known.items():
-        text += f"- {n} core{'s' * (n > 1)}: {found['rate'] / 1e6:.1f} billion operations a second"
+        text += f"- {counted(n)}: {found['rate'] / 1e6:.1f} billion operations a second"
         text += f" in products, {found['adam'] * 1e6:.2f} ns of Adam per parameter\n"
     for name, values in SERIES.items():
         text += f"\n| {name} | million operations |"
-        text += "".join(f" ms, {n} core{'s' * (n > 1)} | on paper |" for n in cores)
+        text += "".join(f" ms, {counted(n)} | on paper |" for n in cores)
         text += " MiB | on paper |\n" + "|---" * (4 + 2 * len(cores)) + "|\n"
-        excess: dict[str, dict[int, float]] = {"time": {}, "memory": {}}
+        excess: dict[str, dict[int, float]] = {}
         for value in values[1:-1] if short else values:
             sizes = {**ARTICLE, name: value}
             size = parameters(sizes["hidden"], sizes["latent"])
@@ -178,10 +178,10 @@ def growth(seconds: float, short: bool) -> str:
                 found = measure("step", seconds, n, **sizes)
                 paper = operations(**sizes) / known[n]["rate"] + size * known[n]["adam"]
                 text += f" {found['ms']:.2f} | {paper:.2f} |"
-                if n == 1:
-                    excess["time"][value] = found["ms"] / paper
+                law = f"time on {counted(n)}"
+                excess.setdefault(law, {})[value] = found["ms"] / paper
             memory = 4 * numbers(**sizes) / MIB
-            excess["memory"][value] = found["MiB"] / memory
+            excess.setdefault("memory", {})[value] = found["MiB"] / memory
             text += f" {found['MiB']:.0f} | {memory:.0f} |\n"
         for law, ratios in excess.items():
             far = [f"{ratio:.1f} at {value}" for value, ratio in ratios.items() if ratio > NEAR]
@@ -190,6 +190,10 @@ def growth(seconds: float, short: bool) -> str:
             )
         text += "\n"
     return text
+
+
+def counted(cores: int) -> str:
+    return f"{cores} core{'s' * (cores > 1)}"
 
 
 def images(seconds: float, short: bool) -> str:

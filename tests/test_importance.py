@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from numpyvae import VAE, Adam, FullyConnected
+from numpyvae import VAE, Adam, Config, FullyConnected, as_floats, load_dataset, train
 from numpyvae import functional as F
 from numpyvae.importance import (
     IWAE,
@@ -252,3 +252,25 @@ def test_what_does_not_fit_is_named():
     for call in (vae.backward, vae.input_gradient):
         with pytest.raises(RuntimeError, match=r"forward\(\)"):
             call()
+
+
+def test_an_exact_kl_makes_the_encoder_s_gradient_less_noisy_and_not_the_loss():
+    """With one sample the bound is the ELBO with a sampled KL divergence."""
+    data = load_dataset("digits")
+    config = Config(epochs=2, hidden=(64, 32), z_dim=10)
+    exact = train(config, data).vae.astype(np.float64)
+    sampled = IWAE(exact.network, samples=1)
+    x, rng = as_floats(data.test_images[:100], np.float64), np.random.default_rng(0)
+    noise = rng.standard_normal((40, 100, 10))
+
+    def deviations(vae):
+        """Of the loss and of the encoder's gradient, over the noise."""
+        losses, gradients = [], []
+        for eps in noise:
+            losses.append(vae.forward(x, eps).total)
+            gradients.append(vae.backward()["mean.weight"].copy())
+        return np.std(losses), np.sqrt(np.var(gradients, axis=0).sum())
+
+    (loss, gradient), (sampled_loss, sampled_gradient) = deviations(exact), deviations(sampled)
+    assert gradient < 0.8 * sampled_gradient
+    assert loss > sampled_loss

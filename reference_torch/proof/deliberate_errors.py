@@ -295,7 +295,8 @@ ERRORS = (
     # Wrong gradients: reconstruction
     DeliberateError(
         "the factor 2 missing in the squared error's gradient",
-        "The derivative of (y - x)² is 2 (y - x). Everything but the KL learns at half the pace.",
+        "The derivative of (y - x)² is 2 (y - x). Adam cancels a factor of the whole gradient, so "
+        "half of one term is twice the other: beta is doubled.",
         (Change(F, "grad_y *= 2", "grad_y *= 1"),),
         ALL_GRADIENTS,
     ),

@@ -62,12 +62,14 @@ def test_a_law_breaks_where_it_is_far_from_what_is_measured(monkeypatch):
         return {"ms": paper * (1.26 if sizes["batch"] == 4 else 1.24), "MiB": memory}
 
     monkeypatch.setattr(scaling, "measure", measure)
+    monkeypatch.setattr(scaling, "CORES", 2)
     first = scaling.growth(0, short=False).split("\n\n")[1:4]
     rows = first[0].splitlines()[2:]
     assert [row.split(" |")[0] for row in rows] == [f"| {n}" for n in scaling.SERIES["batch"]]
-    assert first[1] == (
-        "The law of time breaks: 1.3 at 4 times as much as on paper.\nThe law of memory holds."
-    )
+    time, more, memory = first[1].splitlines()
+    assert time == "The law of time on 1 core breaks: 1.3 at 4 times as much as on paper."
+    assert more == "The law of time on 2 cores breaks: 1.3 at 4 times as much as on paper."
+    assert memory == "The law of memory holds."
 
 
 def test_all_tables_are_filled_in(page, monkeypatch):

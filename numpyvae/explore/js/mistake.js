@@ -43,7 +43,7 @@ function mistake_section(state) {
     chosen = list[number];
     choice.value = number;
     find("#mistake .explanation").textContent =
-      chosen.explanation + (chosen.public ? " Published code has it." : "");
+      chosen.explanation + (chosen.public ? " Published, or a known pitfall." : "");
     find("#mistake .lines").replaceChildren(
       ...chosen.lines.map((line) => {
         const kind = { "-": "wrong", "+": "right" }[line[0]] ?? "place";
