@@ -3,6 +3,7 @@
 The rooms, in reading order; each imports only from those above it:
 
     functional     every operation's forward pass, its backward pass right below
+    convolution    the same of convolutions, for images as rows and columns of pixels
     flat           one vector, seen as many named arrays
     network        encoder and decoder, forward and backward
     reconstruction the reconstruction losses, a record each
@@ -28,7 +29,7 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "17")
 
 TYPE_CHECKING = False  # typing has it, too, but takes its time to load
 if TYPE_CHECKING:
-    from . import functional, importance
+    from . import convolution, functional, importance
     from .data.dataset import Dataset, as_floats
     from .data.loading import load_dataset
     from .errors import InputError, InputWarning, LossNotFiniteError
@@ -72,6 +73,7 @@ __all__ = [
     "LossNotFiniteError",
     "Run",
     "as_floats",
+    "convolution",
     "draw_images",
     "draw_interpolation",
     "draw_latent_space",

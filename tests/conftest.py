@@ -187,3 +187,19 @@ def assert_gradient():
         )
 
     return assert_gradient
+
+
+@pytest.fixture(scope="session")
+def assert_vjp(assert_gradient):
+    """The vector-Jacobian product: backward(grad_y) is the gradient of <grad_y, forward()>.
+
+    forward() reads the inputs anew at every call; backward returns one gradient for each.
+    """
+
+    def assert_vjp(forward, backward, inputs, rng):
+        grad_y = np.asarray(rng.standard_normal(np.shape(forward())))
+        gradients = backward(grad_y)
+        for i, (x, gradient) in enumerate(zip(inputs, gradients, strict=True)):
+            assert_gradient(gradient, lambda: float(np.vdot(grad_y, forward())), x, f"input {i}")
+
+    return assert_vjp

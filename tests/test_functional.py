@@ -15,22 +15,6 @@ seeds = st.integers(0, 2**32 - 1)
 shapes = st.tuples(sizes, sizes)
 
 
-@pytest.fixture(scope="module")
-def assert_vjp(assert_gradient):
-    """The vector-Jacobian product: backward(grad_y) is the gradient of <grad_y, forward()>.
-
-    forward() reads the inputs anew at every call; backward returns one gradient for each.
-    """
-
-    def assert_vjp(forward, backward, inputs, rng):
-        grad_y = np.asarray(rng.standard_normal(np.shape(forward())))
-        gradients = backward(grad_y)
-        for i, (x, gradient) in enumerate(zip(inputs, gradients, strict=True)):
-            assert_gradient(gradient, lambda: float(np.vdot(grad_y, forward())), x, f"input {i}")
-
-    return assert_vjp
-
-
 @given(sizes, sizes, sizes, seeds)
 @settings(max_examples=40)
 def test_linear_gradients(assert_vjp, batch, n_in, n_out, seed):

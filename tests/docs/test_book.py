@@ -24,6 +24,7 @@ LETTER = {
     "backward.md": "B",
     "adam.md": "A",
     "importance.md": "I",
+    "convolution.md": "C",
 }  # of a page's equations
 MENTION = re.compile(r"\(([A-Z]\d+)\)")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

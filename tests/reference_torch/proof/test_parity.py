@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as TF
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from numpyvae import VAE, Adam, FullyConnected
+from numpyvae import convolution as C
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
 from numpyvae.importance import IWAE, log_mean_exp, log_mean_exp_backward
@@ -183,6 +184,113 @@ def test_a_tiny_cross_entropy_keeps_its_digits():
     assert_agree(model_parity(vae, x, eps, beta=0))
     loss = vae.forward(x, eps, beta=0).total
     assert abs(loss / np.log1p(np.exp(-18)) - 1) < 1e-15
+
+
+# Each convolution: strides that do not divide, a kernel beyond the image, padding beyond a kernel
+
+few = st.integers(1, 3)
+pairs = st.tuples(few, few)
+image_sizes = st.tuples(sizes, sizes)
+kernel_sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
+paddings = st.tuples(st.integers(0, 4), st.integers(0, 4))
+
+
+@given(draws, pairs, few, image_sizes, kernel_sizes, pairs, paddings)
+@many
+def test_conv2d(draw, batch_and_channels, n_out, image_size, kernel_size, stride, padding):
+    batch, n_in = batch_and_channels
+    x, bias = draw.normal(batch, n_in, *image_size), draw.normal(n_out)
+    weight = draw.normal(n_out, n_in, *kernel_size)
+    try:
+        y = C.conv2d(x, weight, bias, stride, padding)
+    except ValueError:
+        with pytest.raises(RuntimeError):
+            TF.conv2d(*map(torch.tensor, (x, weight, bias)), stride, padding)
+        return
+    grad_y = draw.normal(*y.shape)
+    grad_weight, grad_bias = C.conv2d_backward_parameters(grad_y, x, kernel_size, stride, padding)
+    check(
+        lambda x, weight, bias: TF.conv2d(x, weight, bias, stride, padding),
+        grad_y,
+        {"x": x, "weight": weight, "bias": bias},
+        y,
+        x=C.conv2d_backward_input(grad_y, weight, image_size, stride, padding),
+        weight=grad_weight,
+        bias=grad_bias,
+    )
+
+
+@given(draws, pairs, few, image_sizes, kernel_sizes, pairs, paddings, paddings)
+@many
+def test_conv_transpose2d(
+    draw, batch_and_channels, n_out, image_size, kernel_size, stride, padding, output_padding
+):
+    batch, n_in = batch_and_channels
+    x, bias = draw.normal(batch, n_in, *image_size), draw.normal(n_out)
+    weight = draw.normal(n_in, n_out, *kernel_size)
+    settings = stride, padding, output_padding
+    try:
+        y = C.conv_transpose2d(x, weight, bias, *settings)
+    except ValueError:
+        with pytest.raises(RuntimeError):
+            TF.conv_transpose2d(*map(torch.tensor, (x, weight, bias)), *settings)
+        return
+    grad_y = draw.normal(*y.shape)
+    grad_weight, grad_bias = C.conv_transpose2d_backward_parameters(
+        grad_y, x, kernel_size, stride, padding
+    )
+    check(
+        lambda x, weight, bias: TF.conv_transpose2d(x, weight, bias, *settings),
+        grad_y,
+        {"x": x, "weight": weight, "bias": bias},
+        y,
+        x=C.conv_transpose2d_backward_input(grad_y, weight, stride, padding),
+        weight=grad_weight,
+        bias=grad_bias,
+    )
+
+
+@given(draws, pairs, image_sizes, pairs, pairs, st.booleans())
+@many
+def test_max_pool2d(draw, batch_and_channels, image_size, kernel_size, stride, ties):
+    assume(kernel_size[0] <= image_size[0] and kernel_size[1] <= image_size[1])
+    x = draw.normal(*batch_and_channels, *image_size)
+    x = np.round(x) if ties else x
+    y = C.max_pool2d(x, kernel_size, stride)
+    grad_y = draw.normal(*y.shape)
+    check(
+        lambda x: TF.max_pool2d(x, kernel_size, stride),
+        grad_y,
+        {"x": x},
+        y,
+        x=C.max_pool2d_backward(grad_y, x, kernel_size, stride),
+    )
+
+
+@given(pairs, image_sizes, pairs, pairs, seeds)
+@many
+def test_max_pool2d_of_ties_nan_and_infinity(shape, image_size, kernel_size, stride, seed):
+    """To the element as in PyTorch: where the gradient goes, too."""
+    assume(kernel_size[0] <= image_size[0] and kernel_size[1] <= image_size[1])
+    rng = np.random.default_rng(seed)
+    x = rng.choice([0.0, 1.0, np.nan, -np.inf, np.inf], (*shape, *image_size))
+    y = C.max_pool2d(x, kernel_size, stride)
+    grad_y = rng.standard_normal(y.shape)
+    X = torch.tensor(x, requires_grad=True)
+    Y = TF.max_pool2d(X, kernel_size, stride)
+    Y.backward(torch.tensor(grad_y))
+    np.testing.assert_array_equal(y, Y.detach().numpy())
+    grad_x = C.max_pool2d_backward(grad_y, x, kernel_size, stride)
+    np.testing.assert_allclose(grad_x, X.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
+@given(draws, sizes, sizes, st.sampled_from([1e-6, 1.0, 10.0, 40.0]))
+@many
+def test_tanh(draw, rows, n, scale):
+    """Up to where y is exactly 1 or -1."""
+    x, grad_y = draw.normal(rows, n, scale=scale), draw.normal(rows, n)
+    y = C.tanh(x)
+    check(torch.tanh, grad_y, {"input": x}, y, input=C.tanh_backward(grad_y, y))
 
 
 # The whole model
