@@ -6,7 +6,9 @@ Images stay as they are stored, one row of pixels each, and become floats batch 
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,8 @@ from .pixels import as_rows, check_range
 
 MOST_HELD_OUT = 10_000  # images, when none are given for testing
 MOST_SUMMED, SUMMED = 1 << 30, 1000  # bytes; of more a checksum takes only so many images
+AHEAD = 64  # minibatches that the system is asked for before it is their turn,
+MOST_AHEAD = 1 << 25  # and so many bytes at most, for they push others out of its memory
 
 
 @dataclass(frozen=True, repr=False)
@@ -167,15 +171,21 @@ def minibatches(
 
     In an order drawn from ``rng`` once, at the first batch; in their own order without ``rng``.
     Every batch lies in the same buffer, so it is valid only until the next one is asked for.
+    Images in a mapped file are asked for some time before they are needed.
     """
     order = np.arange(len(images)) if rng is None else rng.permutation(len(images))
     rows = np.empty((min(batch_size, len(images)), images.shape[1]), images.dtype)
     floats = np.empty(rows.shape, dtype)
-    for start in range(0, len(images), batch_size):
-        chosen = order[start : start + batch_size]
-        batch = rows[: len(chosen)]
-        np.take(images, chosen, axis=0, out=batch, mode="clip")  # "raise" would copy ``batch``
-        yield as_floats(batch, out=floats[: len(chosen)])
+    ahead = min(AHEAD * batch_size, MOST_AHEAD // (rows[0].nbytes + mmap.PAGESIZE))
+    in_order = nullcontext(lambda _: None)  # the system sees for itself what comes next
+    with in_order if rng is None else scattered(images) as ask:
+        ask(order[:ahead])
+        for start in range(0, len(images), batch_size):
+            chosen = order[start : start + batch_size]
+            batch = rows[: len(chosen)]
+            np.take(images, chosen, axis=0, out=batch, mode="clip")  # "raise" would copy ``batch``
+            ask(order[start + ahead : start + ahead + batch_size])
+            yield as_floats(batch, out=floats[: len(chosen)])
 
 
 def _hold_out(images: Array, labels: Array | None) -> int:
@@ -187,7 +197,9 @@ def _hold_out(images: Array, labels: Array | None) -> int:
     n = len(images) - min(max(1, len(images) // 10), MOST_HELD_OUT)
     chosen = np.random.default_rng(0).choice(len(images), len(images) - n, replace=False)
     here, there = chosen[chosen < n], np.setdiff1d(np.arange(n, len(images)), chosen)
-    with scattered(images):
+    with scattered(images) as ask:
+        ask(chosen)
+        ask(there)
         for array in (images, labels):
             if array is not None:
                 array[here], array[there] = array[there], array[here]

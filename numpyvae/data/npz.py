@@ -9,7 +9,7 @@ import os
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, Literal
 
 import numpy as np
@@ -44,21 +44,34 @@ def map_npy(path: StrPath) -> NDArray[Any]:
 
 
 @contextmanager
-def scattered(array: NDArray[Any]) -> Iterator[None]:
+def scattered(array: NDArray[Any]) -> Iterator[Callable[[NDArray[np.intp]], None]]:
     """Where ``array`` is a file that is mapped, the block reads only what is looked at.
 
     Otherwise the system reads what lies around it, too, as much as some megabytes: from thousands
-    of places, that is the whole file.
+    of places, that is the whole file. The block is given a function to ask for rows, by number,
+    that it will look at soon: the system reads them meanwhile, and nobody waits for them.
     """
-    mapped = getattr(array, "_mmap", None)
-    if mapped is None or not hasattr(mmap, "MADV_RANDOM"):  # such as on Windows
-        yield
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if not isinstance(owner, mmap.mmap) or not hasattr(mmap, "MADV_RANDOM"):  # as on Windows
+        yield lambda _: None
         return
-    mapped.madvise(mmap.MADV_RANDOM)
+    start = array.ctypes.data - np.frombuffer(owner, np.uint8).ctypes.data
+
+    def ask(rows: NDArray[np.intp]) -> None:
+        first = start + rows * array.strides[0]
+        pages = first // mmap.PAGESIZE * mmap.PAGESIZE
+        lengths = first + array[:1].nbytes - pages
+        with suppress(OSError):  # without the advice the rows are read when they are looked at
+            for page, length in zip(pages.tolist(), lengths.tolist(), strict=True):
+                owner.madvise(mmap.MADV_WILLNEED, page, length)
+
+    owner.madvise(mmap.MADV_RANDOM)
     try:
-        yield
+        yield ask
     finally:
-        mapped.madvise(mmap.MADV_NORMAL)
+        owner.madvise(mmap.MADV_NORMAL)
 
 
 def read_npz(path: StrPath, compressed: bool = True) -> dict[str, NDArray[Any]]:

@@ -1,5 +1,6 @@
 """A data set's arrays, and pixels as floats, batch by batch."""
 
+import mmap
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +52,58 @@ def test_minibatches_take_no_memory_but_one_buffer(traced, dtype):
         shares = [np.shares_memory(first, batch) for batch in batches]
     assert shares == [True] * 3
     assert peak() < 500 * 784 / 2  # half of even a batch of uint8
+
+
+class Asked(mmap.mmap):
+    """A mapped file that remembers its advice, and which pages it was asked to read."""
+
+    def madvise(self, advice, start=0, length=None):
+        if advice != mmap.MADV_WILLNEED:
+            self.advice = [*getattr(self, "advice", []), advice]
+            return
+        assert start % mmap.PAGESIZE == 0
+        first, last = start // mmap.PAGESIZE, (start + length - 1) // mmap.PAGESIZE
+        self.pages = getattr(self, "pages", set()) | set(range(first, last + 1))
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """500 images of 784 pixels in a file, as map_npy has them, and the mapping."""
+    images = np.random.default_rng(0).integers(0, 256, (500, 784), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    with open(tmp_path / "images.npy", "r+b") as file:
+        mapping = Asked(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return np.ndarray(images.shape, np.uint8, mapping, 128), mapping
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_RANDOM"), reason="this system takes no advice")
+def test_images_in_a_file_are_asked_for_before_their_turn_and_are_the_same(mapped, monkeypatch):
+    monkeypatch.setattr(dataset, "AHEAD", 3)
+    images, mapping = mapped
+    in_memory = minibatches(images.copy(), 7, np.float32, np.random.default_rng(1))
+    order = np.random.default_rng(1).permutation(500)
+    # a view's view, which is no np.memmap
+    for turn, x in enumerate(minibatches(images[:, :], 7, np.float32, np.random.default_rng(1)), 1):
+        np.testing.assert_array_equal(x, next(in_memory))
+        assert mapping.advice == [mmap.MADV_RANDOM]
+        first = 128 + 784 * order[: 7 * (turn + 3)]  # up to three minibatches ahead, and no more
+        pages = {int(page) // mmap.PAGESIZE for page in (*first, *(first + 783))}
+        assert mapping.pages == pages
+    assert mapping.advice == [mmap.MADV_RANDOM, mmap.MADV_NORMAL]
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_RANDOM"), reason="this system takes no advice")
+def test_large_images_are_asked_for_in_small_numbers(mapped, monkeypatch):
+    monkeypatch.setattr(dataset, "MOST_AHEAD", 10 * (784 + mmap.PAGESIZE))
+    images, mapping = mapped
+    next(minibatches(images, 7, np.float32, np.random.default_rng(1)))
+    assert 10 < len(mapping.pages) < 2 * 17
+
+
+def test_images_in_order_are_left_to_the_system(mapped):
+    images, mapping = mapped
+    assert len(list(minibatches(images, 7, np.float32))) == 72
+    assert not vars(mapping)
 
 
 def test_a_data_set_says_what_it_is(tiny):
