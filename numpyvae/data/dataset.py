@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..functional import Array
 from .labels import as_labels, number_names
 from .npz import scattered
-from .pixels import as_rows, check_range
+from .pixels import as_array, as_rows, check_range
 
 MOST_HELD_OUT = 10_000  # images, when none are given for testing
 MOST_SUMMED, SUMMED = 1 << 30, 1000  # bytes; of more a checksum takes only so many images
@@ -91,23 +91,27 @@ class Dataset:
             test_images, test_labels: the same. Without them, a tenth of ``images``, at least one
                 and at most 10,000, is held out for testing: a random tenth, always the same.
             name: what ``Config(dataset=...)`` calls it.
-            copy: False lets ``images`` and ``labels`` be put in another order, in place.
+            copy: False lets ``images`` be put in another order, in place, where that can be done;
+                otherwise nothing that is given is ever written to.
 
         Raises:
             InputError: an array is anything else; the message says what to do.
         """
-        rows, image_shape = as_rows(images)
+        given = as_array(images, "images")
+        rows, image_shape = as_rows(given, test_images)
         checked = as_labels(labels, len(rows))
         if test_images is None:
             checked, _, names = number_names(checked, None)
             if len(rows) < 2:
                 raise InputError("one image alone: give at least two, one is held out for testing")
-            if copy and isinstance(images, np.ndarray) and np.may_share_memory(rows, images):
+            if test_labels is not None:
+                raise InputError("test labels without test images: give both or none")
+            if not rows.flags.writeable or (copy and np.may_share_memory(rows, given)):
                 rows = rows.copy()
             n = _hold_out(rows, checked)
             parts = (None, None) if checked is None else (checked[:n], checked[n:])
             return cls(name, rows[:n], parts[0], rows[n:], parts[1], image_shape, None, names)
-        test_rows, test_shape = as_rows(test_images)
+        test_rows, test_shape = as_rows(test_images, given)
         if test_shape != image_shape:
             raise InputError(f"images of {image_shape} pixels, but test images of {test_shape}")
         checked_test = as_labels(test_labels, len(test_rows))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..functional import Array
+from .pixels import as_array
 
 
 def as_labels(labels: ArrayLike | None, count: int) -> Array | None:
@@ -23,10 +24,7 @@ def as_labels(labels: ArrayLike | None, count: int) -> Array | None:
     """
     if labels is None:
         return None
-    try:
-        labels = np.asarray(labels)
-    except ValueError:
-        raise InputError(f"labels that are a ragged list: give ({count},)") from None
+    labels = as_array(labels, "labels")
     if labels.dtype.kind in "ST" or all(isinstance(label, str) for label in labels.flat):
         with suppress(UnicodeDecodeError):
             labels = labels.astype(np.str_)

@@ -3,12 +3,13 @@
 Nothing is unpickled, and no file makes us ask for much more memory than its own size.
 """
 
+import io
 import math
 import mmap
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Literal
 
@@ -16,9 +17,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from .files import StrPath, reading, replacing, uninterrupted
 
 CHUNK = 1 << 20
+MOST_HEADER = 1 << 16  # bytes of a .npy header
 DEFLATE_LIMIT = 1032  # deflate spends at least 2 bits on 258 bytes, so it shrinks no data further
 USUAL_LIMIT, UNUSUAL = 100, 128 << 20  # so many bytes must not be shrunk by more than this
 
@@ -74,27 +77,39 @@ def scattered(array: NDArray[Any]) -> Iterator[Callable[[NDArray[np.intp]], None
         owner.madvise(mmap.MADV_NORMAL)
 
 
-def read_npz(path: StrPath, compressed: bool = True) -> dict[str, NDArray[Any]]:
-    """Reads all arrays in a ``.npz`` file, by name; errors are those of ``read_npy``.
+def npz_names(path: StrPath) -> list[str]:
+    """The names of the arrays in a ``.npz`` file, and of whatever else it holds."""
+    with reading(path) as file, zipfile.ZipFile(file) as archive:
+        return [member.removesuffix(".npy") for member in archive.namelist()]
 
-    Files of ``write_npz`` are not ``compressed``, so their arrays cannot be larger than they are.
+
+def read_npz(
+    path: StrPath, names: Collection[str] | None = None, compressed: bool = True
+) -> dict[str, NDArray[Any]]:
+    """Reads the arrays of these ``names``, or all, in a ``.npz`` file, by name.
+
+    Errors are those of ``read_npy``; what is not asked for may be anything. Files of ``write_npz``
+    are not ``compressed``, so their arrays cannot be larger than they are.
     """
     arrays = {}
     with reading(path) as file, zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
+        named = [(member.filename.removesuffix(".npy"), member) for member in archive.infolist()]
+        asked = [(name, member) for name, member in named if names is None or name in names]
         size = os.fstat(file.fileno()).st_size
         most = min(DEFLATE_LIMIT * size, max(USUAL_LIMIT * size, UNUSUAL)) if compressed else size
-        if sum(member.file_size for member in members) > most:
-            raise ValueError("it announces more data than a file of its size should hold")
-        for member in members:
+        if sum(member.file_size for _, member in asked) > most:
+            raise InputError(
+                "it announces more data than a file of its size should hold, more than "
+                f"{most // size} times its size: save it uncompressed, with np.savez"
+            )
+        for name, member in asked:
             # np.savez writes no other kind; lzma's own header could demand gigabytes
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError(f"{member.filename!r} in it is compressed in an unusual way")
             if not member.filename.endswith(".npy"):
                 raise ValueError(f"{member.filename!r} in it is not an array")
             with archive.open(member) as stream:
-                array = _read_array(stream, member.file_size)
-            arrays[member.filename.removesuffix(".npy")] = array
+                arrays[name] = _read_array(stream, member.file_size)
     return arrays
 
 
@@ -146,11 +161,18 @@ def _describe_array(
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    if npy.read_magic(stream) != (1, 0):
-        raise ValueError("it has a .npy version that no array of numbers needs")
+    """Shape, whether the order is Fortran's, and type; the versions differ in little."""
+    version = npy.read_magic(stream)
+    first = version == (1, 0)
+    start = stream.read(2 if first else 4)
+    length = int.from_bytes(start, "little")
+    if version[0] > 3 or length > MOST_HEADER:
+        raise ValueError(f"its .npy header, of version {version[0]}, has {length} bytes")
+    header = io.BytesIO(start + stream.read(length))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what Python or numpy warn of here is damage
-            return npy.read_array_header_1_0(stream)
+            read = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
+            return read(header)
     except Exception as error:  # Python's parser runs on the header and may raise nearly anything
         raise ValueError("its .npy header makes no sense") from error

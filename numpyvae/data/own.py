@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import InputError, say
 from ..functional import Array
-from .dataset import Dataset
-from .npz import map_npy, read_npy, read_npz
+from .dataset import Dataset, as_floats
+from .npz import map_npy, npz_names, read_npy, read_npz
 
 LARGE = 1 << 30  # bytes: larger .npy files stay on disk
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -22,17 +22,24 @@ SPLITS = (  # names of folders of training, test and validation images, in any c
     ("val", "valid", "validation"),
 )
 
-# images, labels, test images and test labels: our names, and those of Keras' files
+# images, labels, test images and test labels: our names, those of Keras' and of MedMNIST's files
 LAYOUTS = (
     ("images", "labels", "test_images", "test_labels"),
+    ("images", "labels", "val_images", "val_labels"),
     ("x_train", "y_train", "x_test", "y_test"),
+    ("x_train", "y_train", "x_val", "y_val"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+    ("train_images", "train_labels", "val_images", "val_labels"),
 )
 
 
 def load_file(path: Path, name: str) -> Dataset:
     """Images in a .npy or .npz file."""
-    arrays = read_npz(path) if path.suffix == ".npz" else {"images": _read_or_map(path)}
-    return _dataset(path, name, _in_order(path, arrays))
+    if path.suffix == ".npy":
+        return _dataset(path, name, [_read_or_map(path)])
+    wanted = _choose(path, npz_names(path))
+    arrays = read_npz(path, wanted)
+    return _dataset(path, name, [arrays.get(name) for name in wanted])
 
 
 def load_folder(path: Path, name: str, image_size: tuple[int, int] | None) -> Dataset:
@@ -41,10 +48,16 @@ def load_folder(path: Path, name: str, image_size: tuple[int, int] | None) -> Da
 
     found = [_list_pictures(part) for part in _splits(path)]
     images, counts = read_pictures([file for files, _ in found for file in files], image_size)
+    if images.max() < (64 if images.dtype == np.uint8 else 0.25):
+        images = as_floats(images)  # so 1 is white, without a doubt
+        say(
+            f"{path}: no pixel is brighter than {images.max():.2g} of white; brighten the pictures "
+            "if that is not meant, as where a camera of 12 bits writes 16"
+        )
     arrays: list[Any] = []
     for files, labels in found:
         here, counts = counts[: len(files)], counts[len(files) :]
-        arrays += [images[: sum(here)], labels and np.repeat(labels, here)]
+        arrays += [images[: sum(here), None], labels and np.repeat(labels, here)]
         images = images[sum(here) :]
     return _dataset(path, name, arrays)
 
@@ -66,16 +79,21 @@ def _read_or_map(path: Path) -> Array:
     return read_npy(path)
 
 
-def _in_order(path: Path, arrays: Mapping[str, Array]) -> list[Array | None]:
-    """The arrays of a file as ``Dataset.from_arrays`` takes them."""
-    if len(arrays) == 1:
-        return list(arrays.values())
-    for layout in LAYOUTS:
-        if layout[0] in arrays:
-            return [arrays.get(name) for name in layout]
-    raise InputError(
-        f"{path} needs an array named images or x_train; it has {', '.join(arrays) or 'none'}"
-    )
+def _choose(path: Path, names: Sequence[str]) -> Sequence[str]:
+    """The layout in a file of arrays of these names, of which others are left out."""
+    if len(names) == 1:
+        return names
+    layouts = [layout for layout in LAYOUTS if layout[0] in names]
+    if not layouts:
+        *known, last = dict.fromkeys(layout[0] for layout in LAYOUTS)
+        raise InputError(
+            f"{path} needs an array named {', '.join(known)} or {last}; it has "
+            f"{', '.join(names) or 'none'}"
+        )
+    chosen = max(layouts, key=lambda layout: layout[2] in names)  # the first of the best
+    if left_out := [name for name in names if name not in chosen]:
+        say(f"{path}: left out beside {chosen[0]}: {', '.join(left_out)}")
+    return chosen
 
 
 def _splits(path: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from .pixels import check_range
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")  # no other decoder is ever reached
 MOST_PIXELS = 50_000_000  # in one picture
 USUAL_PIXELS = 100  # for each byte of a file, where all its pages have more than MOST_PIXELS
+DELAY = 1  # second, until a bar shows how many are read
 SUBFILE, BITS, PHOTOMETRIC = 254, 258, 262  # tags of a TIFF
 
 
@@ -40,7 +41,7 @@ def read_pictures(
     counts: list[int] = []
     sizes: dict[tuple[int, ...], Path] = {}
     left_out: dict[Path, int] = {}
-    for file in tqdm(files, "Reading", unit=" files", delay=1, leave=False, disable=None):
+    for file in tqdm(files, "Reading", unit=" files", delay=DELAY, leave=False, disable=None):
         with open_picture(file, size) as picture:
             pictures = [_in_grey(page, size) for page in _pages(picture)]
             frames = getattr(picture, "n_frames", 1)

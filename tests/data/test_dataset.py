@@ -171,14 +171,16 @@ def test_images_sorted_by_class_are_held_out_from_every_class(monkeypatch):
 
 
 def test_test_images_can_be_given():
-    images = np.full((6, 2, 3), 9, np.uint8)
-    data = Dataset.from_arrays(images, None, images[:2], [1, 2], name="nines")
-    assert (data.name, len(data.train_images), data.test_labels.tolist()) == ("nines", 6, [1, 2])
+    images = np.full((6, 2, 3), 199, np.uint8)
+    data = Dataset.from_arrays(images, None, images[:2], [1, 2], name="greys")
+    assert (data.name, len(data.train_images), data.test_labels.tolist()) == ("greys", 6, [1, 2])
     assert np.shares_memory(data.train_images, images)
     with pytest.raises(InputError, match=r"images of \(2, 3\) pixels, but test images of \(3, 2\)"):
         Dataset.from_arrays(images, test_images=images.reshape(6, 3, 2))
     with pytest.raises(InputError, match="at least two"):
         Dataset.from_arrays(images[:1])
+    with pytest.raises(InputError, match="test labels without test images"):
+        Dataset.from_arrays(images, test_labels=[1, 2])
 
 
 def test_labels_that_are_names_are_kept():
@@ -198,6 +200,75 @@ def test_labels_without_names_are_called_by_their_numbers(tiny):
     labelled = replace(tiny, train_labels=np.arange(40) % 3 + 300)
     assert labelled.classes() == {"300": 300, "301": 301, "302": 302}
     assert tiny.classes() == {}
+
+
+class Other:
+    """Another package's array, in the memory of one of NumPy's."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(100, 9), (100, 3, 3), (100, 1, 3, 3)])
+@pytest.mark.parametrize("wrap", [np.asarray, memoryview, Other])
+def test_what_is_given_is_never_written_to(wrap, shape, dtype):
+    images = np.random.default_rng(0).random(shape)
+    images = (images * 255).astype(dtype) if dtype == np.uint8 else images.astype(dtype)
+    labels = np.arange(100, dtype=np.uint8)
+    before = images.copy()
+    data = Dataset.from_arrays(wrap(images), wrap(labels))
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_array_equal(labels, np.arange(100))
+    rows = before.reshape(100, 9)
+    np.testing.assert_array_equal(data.train_images, rows[data.train_labels])
+    np.testing.assert_array_equal(data.test_images, rows[data.test_labels])
+    images.flags.writeable = False
+    for copy in (True, False):
+        again = Dataset.from_arrays(wrap(images), wrap(labels), copy=copy)
+        np.testing.assert_array_equal(again.test_images, data.test_images)
+    np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32", "int64"])
+def test_tensors_are_never_written_to(kind):
+    torch = pytest.importorskip("torch")
+    images = torch.arange(100).reshape(100, 1, 1).expand(100, 3, 3) + 100
+    images = (images / 255).float() if kind == "float32" else images.to(getattr(torch, kind))
+    images = images.contiguous()
+    labels = torch.arange(100, dtype=torch.uint8)
+    before = images.clone()
+    data = Dataset.from_arrays(images, labels)
+    assert torch.equal(images, before)
+    rows = before.reshape(100, 9).numpy()
+    np.testing.assert_array_equal(data.train_images, rows[data.train_labels])
+
+
+def test_tensors_that_are_no_arrays_are_refused_in_one_line():
+    torch = pytest.importorskip("torch")
+    images = torch.rand(10, 3, 3)
+    strange = [
+        images.bfloat16(),
+        images.clone().requires_grad_(),
+        images.to("meta"),
+        images.to_sparse(),
+        torch.complex(images, images),
+        [images, images[:, :2]],
+    ]
+    for tensor in strange:
+        with pytest.raises(InputError, match="images") as error:
+            Dataset.from_arrays(tensor)
+        assert "\n" not in str(error.value)
+    Dataset.from_arrays(list(images))
+
+
+def test_in_place_is_in_place():
+    images = np.random.default_rng(0).integers(0, 256, (100, 9), np.uint8)
+    data = Dataset.from_arrays(images, copy=False)
+    assert np.shares_memory(data.train_images, images)
 
 
 # Which images they are

@@ -33,7 +33,7 @@ def test_names_are_text(kind):
         (np.zeros(4), "float64: give whole numbers or names"),
         (["cat", 1.5, None, "cat"], "object: give"),
         (["cat", "dog"], r"shape \(2,\) for 4"),
-        ([[1], [2, 3], [4], [5]], "ragged"),
+        ([[1], [2, 3], [4], [5]], "labels cannot become a NumPy array"),
         (np.array(["\xe9".encode()] * 4), "give whole numbers or names"),
         (np.array([0, 1, 2, -1]), "from -1 to 2"),
         ([], r"shape \(0,\)"),

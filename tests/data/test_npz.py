@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpyvae.data import npz
-from numpyvae.data.npz import read_npy, read_npz, write_npz
+from numpyvae.data.npz import npz_names, read_npy, read_npz, write_npz
 from numpyvae.errors import InputError
 
 ARRAYS = {
@@ -79,6 +79,34 @@ def test_files_of_numpy_are_read(tmp_path, save):
 def test_npy_files_are_read(tmp_path, name):
     np.save(tmp_path / "a.npy", ARRAYS[name])
     assert_same({name: read_npy(tmp_path / "a.npy")}, {name: ARRAYS[name]})
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+@pytest.mark.parametrize("kind", ["npy", "npz"])
+def test_all_versions_are_read(tmp_path, version, kind):
+    for name, array in ARRAYS.items():
+        stream = io.BytesIO()
+        np.lib.format.write_array(stream, array, version)
+        content = stream.getvalue()
+        path = tmp_path / f"a.{kind}"
+        path.write_bytes(content if kind == "npy" else zipped("a.npy", content))
+        assert_same({name: read_npy(path) if kind == "npy" else read_npz(path)["a"]}, {name: array})
+
+
+def test_only_what_is_asked_for_is_read(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, a=np.arange(3), b=np.array([{}]), c=np.zeros(150 << 20, np.uint8))
+    assert npz_names(path) == ["a", "b", "c"]
+    assert_same(read_npz(path, ["a", "d"]), {"a": np.arange(3)})
+    for name, said in (("b", "object"), ("c", "more than .* times its size: save it uncompressed")):
+        with pytest.raises(InputError, match=said):
+            read_npz(path, [name])
+
+
+def test_a_limit_is_no_damage(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros(150 << 20, np.uint8))
+    with pytest.raises(InputError, match=r"a.npz: it announces .* with np.savez$"):
+        read_npz(tmp_path / "a.npz")
 
 
 def test_true_stands_for_one_as_a_size(tmp_path):
@@ -151,7 +179,9 @@ def test_the_bytes_depend_on_the_arrays_only(tmp_path):
         (header("(" * 9000), "header makes no sense"),
         (header("{'shape': (1L,)}"), "header makes no sense"),
         (header("7 if 1or 2 else 3"), "header makes no sense"),
-        (b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "version"),
+        (b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "version 2, has 4294967295 bytes"),
+        (b"\x93NUMPY\x04\x00\x01\x00\x00\x00a", "version 4"),
+        (b"\x93NUMPY\x02\x00\x01\x00", "header makes no sense"),
     ],
 )
 @pytest.mark.parametrize("kind", ["npy", "npz"])

@@ -1,17 +1,21 @@
 """A user's own images: files, and folders of pictures."""
 
+import io
 import subprocess
 import sys
+import zipfile
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tqdm import tqdm
 
+from numpyvae import InputWarning
 from numpyvae.data import own, pictures
 from numpyvae.data.loading import load_dataset
-from numpyvae.errors import InputWarning
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 4, 6), np.uint8)
@@ -49,9 +53,42 @@ def test_the_only_array_of_an_npz_file_may_have_any_name(refused, tmp_path):
     np.savez(tmp_path / "own.npz", faces=IMAGES)
     assert load_dataset(str(tmp_path / "own.npz")).image_shape == (4, 6)
     np.savez(tmp_path / "own.npz", a=np.zeros((5, 2, 2)), b=np.zeros(5))
-    refused("own.npz needs an array named images or x_train; it has a, b", tmp_path / "own.npz")
+    refused(
+        "own.npz needs an array named images, x_train or train_images; it has a, b",
+        tmp_path / "own.npz",
+    )
     np.savez(tmp_path / "own.npz")
     refused("it has none", tmp_path / "own.npz")
+
+
+def test_what_nobody_asked_for_in_an_npz_file_may_be_anything(tmp_path):
+    pickled = np.array([{"made": "by hand"}], dtype=object)
+    np.savez(tmp_path / "own.npz", images=IMAGES, about=pickled, huge=np.zeros(10, "M8[s]"))
+    with zipfile.ZipFile(tmp_path / "own.npz", "a") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.warns(InputWarning, match="left out beside images: about, huge, readme.txt$"):
+        assert load_dataset(tmp_path / "own.npz").image_shape == (4, 6)
+
+
+def test_validation_images_are_left_out_aloud_or_are_for_testing(tmp_path):
+    """The names of MedMNIST, whose labels are (N, 1)."""
+    arrays = {"train_images": IMAGES, "val_images": IMAGES[:3], "test_images": IMAGES[:5]}
+    arrays |= {
+        name.replace("images", "labels"): np.arange(len(a))[:, None] for name, a in arrays.items()
+    }
+    np.savez(tmp_path / "own.npz", **arrays)
+    with pytest.warns(InputWarning, match="left out beside train_images: val_images, val_labels$"):
+        dataset = load_dataset(tmp_path / "own.npz")
+    np.testing.assert_array_equal(dataset.train_images, IMAGES.reshape(20, 24))
+    assert (len(dataset.test_images), dataset.test_labels.tolist()) == (5, [0, 1, 2, 3, 4])
+    del arrays["test_images"], arrays["test_labels"]
+    np.savez(tmp_path / "own.npz", **arrays)
+    assert load_dataset(tmp_path / "own.npz").test_labels.tolist() == [0, 1, 2]
+
+
+def test_labels_of_test_images_that_are_not_there(refused, tmp_path):
+    np.savez(tmp_path / "own.npz", images=IMAGES, test_labels=np.arange(5))
+    refused("own.npz: test labels without test images", tmp_path / "own.npz")
 
 
 def test_what_is_wrong_names_the_file(refused, tmp_path):
@@ -243,6 +280,55 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
 def test_names_in_a_file_are_labels(tmp_path):
     np.savez(tmp_path / "own.npz", images=IMAGES, labels=np.array(["dog", "cat"] * 10))
     assert load_dataset(tmp_path / "own.npz").label_names == ("cat", "dog")
+
+
+def test_pages_share_the_label_of_their_file(tmp_path):
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        first, *others = map(Image.fromarray, IMAGES)
+        first.save(tmp_path / label / "1.tif", save_all=True, append_images=others)
+        draw(tmp_path / label / "2.png", IMAGES[0])
+    dataset = load_dataset(tmp_path)
+    assert np.bincount([*dataset.train_labels, *dataset.test_labels]).tolist() == [21, 21]
+    first, second = (np.sum(dataset.train_labels == label) for label in (0, 1))
+    assert first + second == 38
+
+
+def test_of_what_shape_pictures_are_is_no_question(tmp_path):
+    """As arrays, 8 of 8 x 40 could be 40 of 8 x 8, and in a TIFF with colour there are channels."""
+    images = RNG.integers(0, 256, (8, 8, 40), np.uint8)
+    for i, image in enumerate(images):
+        draw(tmp_path / f"{i}.png", image)
+    assert load_dataset(tmp_path).image_shape == (8, 40)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_dark_pictures_are_said_to_be_dark(tmp_path, bits):
+    """A camera of 12 bits writes 16, of which no more than a sixteenth is used."""
+    images = (IMAGES // 16).astype(np.uint8) if bits == 8 else IMAGES.astype(np.uint16) * 16
+    for i, image in enumerate(images):
+        draw(tmp_path / f"{i:02}.png", image)
+    with pytest.warns(
+        InputWarning, match=r"no pixel is brighter than 0.06\d* of white|than 0.059 of white"
+    ):
+        dataset = load_dataset(tmp_path)
+    assert dataset.train_images.dtype == np.float32
+    assert dataset.train_images.max() < 0.07
+
+
+def test_many_pictures_have_a_bar(tmp_path, monkeypatch):
+    for i, image in enumerate(IMAGES):
+        draw(tmp_path / f"{i:02}.png", image)
+    out = io.StringIO()
+    monkeypatch.setattr(pictures, "tqdm", partial(tqdm, file=out, mininterval=0))
+    load_dataset(tmp_path)
+    assert not out.getvalue()
+    out.isatty = lambda: True
+    load_dataset(tmp_path)
+    assert not out.getvalue()  # it takes no second
+    monkeypatch.setattr(pictures, "DELAY", 0)
+    load_dataset(tmp_path)
+    assert "20/20" in out.getvalue()
 
 
 def test_pictures_of_several_sizes_are_scaled_and_cropped_on_request(refused, tmp_path):

@@ -9,6 +9,7 @@ from numpyvae.data.pixels import as_rows
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (20, 4, 6), np.uint8)
 ZEROS = np.zeros((5, 4))
+DIGITS = RNG.integers(0, 17, (5, 8, 8))  # as scikit-learn's
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,28 @@ def test_floats_that_are_bytes_become_bytes():
     rows, _ = as_rows(BYTES.astype(float))
     assert rows.dtype == np.uint8
     np.testing.assert_array_equal(rows, BYTES.reshape(20, 24))
+
+
+@pytest.mark.parametrize("kind", ["u1", "i8", "f4", "?"])
+def test_images_of_one_meaning_are_taken(kind):
+    """Those whose shapes or values are not far from what is refused."""
+    for shape in ((10000, 784), (49, 64), (7, 7, 500), (27, 28, 112), (12, 28, 300), (9, 7, 3)):
+        images = np.zeros(shape, kind)
+        images.flat[0] = {"u1": 64, "i8": 255}.get(kind, 1)
+        assert len(as_rows(images)[0]) == shape[0]
+    for shape in ((28, 1, 28, 500), (28, 28, 500, 1)):
+        assert as_rows(np.full(shape, {"u1": 200, "i8": 200}.get(kind, 1), kind))[1] == (28, 500)
+
+
+def test_what_is_white_is_seen_in_all_images_together():
+    bright, dark = BYTES.astype(float), np.zeros((3, 4, 6))
+    dark[0, 0, 0] = 1
+    for kind in ("u1", "i8", "f4"):
+        rows, _ = as_rows(dark.astype(kind), bright.astype(kind))
+        assert (rows.dtype, rows.max()) == (np.uint8, 1)
+    assert as_rows(dark, BYTES)[0].dtype == np.float32
+    with pytest.raises(InputError, match="up to 16"):
+        as_rows(DIGITS, DIGITS[:2])
 
 
 def test_nothing_is_copied_that_need_not_be():
@@ -65,6 +88,36 @@ def test_nothing_is_copied_that_need_not_be():
         (np.zeros((4, 2, 2, 3)), r"images.mean\(axis=-1\)"),
         (np.zeros((4, 3, 2, 2)), r"images.mean\(axis=1\)"),
         (np.zeros((0, 4)), r"shape \(0, 4\)"),
+        # what may mean two things
+        (np.zeros((784, 10000), np.uint8), "784 rows of pixels, or 10000 columns: .* images.T"),
+        (np.zeros((784, 60000), np.uint8), "or 60000 columns"),
+        (np.zeros((64, 81)), "or 81 columns"),
+        (np.zeros((28, 28, 500)), r"500 images of 28 x 28, .*moveaxis\(images, -1, 0\)\[:, None\]"),
+        (np.zeros((28, 28, 28)), r"or 28 of 28 x 28: .*, or images\[:, None\]"),
+        (np.zeros((112, 92, 400)), "400 images of 112 x 92"),
+        (np.zeros((28, 20, 1965)), "1965 images of 28 x 20"),
+        (np.zeros((48, 64, 3)), r"one picture of 3 channels: .* give images\[:, None\]"),
+        (np.zeros((48, 64, 1)), "one picture of 1 channels"),
+        (np.zeros((5, 9, 9, 2)), r"one of two channels, such as images\[..., 0\]"),
+        (np.zeros((5, 2, 9, 9)), r"one of two channels, such as images\[:, 0\]"),
+        (np.zeros((5, 6, 9, 8)), r"images.reshape\(-1, 9, 8\), if the first two axes count them"),
+        (np.zeros((32, 32, 3, 500)), r"np.moveaxis\(images, -1, 0\), if the last axis"),
+        (np.zeros((5, 3, 9, 3)), r"neither grey nor colour"),
+        (np.zeros((5, 9, 9, 4)), r"images\[..., :3\].mean\(axis=-1\)"),
+        (np.zeros((5, 4, 9, 9)), r"images\[:, :3\].mean\(axis=1\)"),
+        # another white than 255
+        *((DIGITS.astype(kind), "up to 16, .* images / 16, or images / 255") for kind in "Bbilfd"),
+        (np.minimum(DIGITS * 4, 63), "up to 63, .* images / 63"),
+        (DIGITS / 1.5, r"from 0 to 10.6667: scale them to \[0, 1\], .* by 255 or 10.6667"),
+        (
+            BYTES.astype(int) * 16,
+            r"to 4080: give 0 to 255, or divide by what is white, images / 4080",
+        ),
+        # no arrays
+        ([[1, 2], [3]], "cannot become a NumPy array .*: give lists of one length"),
+        ([[1, 2], "a"], "cannot become a NumPy array"),
+        (np.array([[None]]), "type object"),
+        (np.ma.masked_equal(BYTES, BYTES[0, 0, 0]), r"masked: .*images.filled\(0\)"),
         (np.zeros((4, 0, 3)), r"shape \(4, 0, 3\)"),
     ],
 )
