@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import one_line
@@ -41,6 +42,11 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unknown argument {unknown[0]}{self._did_you_mean(unknown[0])}")
+        from ..data.files import user_path  # help has ended before
+
+        for name, value in vars(namespace).items():
+            if isinstance(value, Path):
+                setattr(namespace, name, user_path(value))
         return namespace, []
 
     def _did_you_mean(self, flag: str) -> str:

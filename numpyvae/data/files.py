@@ -29,6 +29,11 @@ TEMPORARY = ".numpyvae-{}.tmp"
 _held: dict[str, IO[bytes]] = {}  # the locks of this process, by their real folders
 
 
+def user_path(path: StrPath) -> Path:
+    """``path`` with the user's folder for ``~``, which a shell puts there only after a space."""
+    return Path(os.path.expanduser(path))
+
+
 @contextmanager
 def reading(path: StrPath) -> Iterator[IO[bytes]]:
     """A binary stream from ``path``; whatever goes wrong in the block is an InputError naming it.
@@ -37,7 +42,7 @@ def reading(path: StrPath) -> Iterator[IO[bytes]]:
     read: a pipe would let us wait, a device might never end.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as stream:
+        with open(user_path(path), "rb", opener=_without_waiting) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise ValueError("it is not a regular file")
             yield stream
@@ -62,7 +67,7 @@ def replacing(path: StrPath) -> Iterator[IO[bytes]]:
         InputError: the file cannot be written, ``path`` is a link, a folder, a pipe, a device, or
             its folder was ``locked`` and is no longer.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(os.lstat(path).st_mode):
@@ -97,7 +102,7 @@ def make_folder(path: StrPath) -> Path:
     Raises:
         InputError: it cannot be made, or cannot be written to.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

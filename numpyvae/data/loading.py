@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..functional import Array
 from .dataset import Dataset
-from .files import StrPath
+from .files import StrPath, user_path
 from .mnist import MIRRORS, load_mnist
 from .npz import read_npz
 from .own import load_file, load_folder
@@ -69,7 +69,7 @@ def load_dataset(
 
 
 def _load_own(name: Path, data_dir: StrPath | None, image_size: tuple[int, int] | None) -> Dataset:
-    path = Path(data_dir or "") / name
+    path = user_path(data_dir or "") / user_path(name)
     if path.is_dir():
         data = load_folder(path, str(name), image_size)
     elif path.suffix in (".npy", ".npz"):
@@ -80,8 +80,8 @@ def _load_own(name: Path, data_dir: StrPath | None, image_size: tuple[int, int] 
             f"unknown data set {name}: give {known}, or the path of a .npy or .npz file or of a "
             "folder of pictures"
         )
-    folder = Path(data_dir or "").absolute()
-    return data if name.is_absolute() else replace(data, data_dir=str(folder))
+    folder = user_path(data_dir or "").absolute()
+    return data if user_path(name).is_absolute() else replace(data, data_dir=str(folder))
 
 
 def _load_digits() -> Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..functional import Array
 from .dataset import Dataset
-from .files import StrPath, reading
+from .files import StrPath, reading, user_path
 from .npz import fill
 
 # MNIST and Fashion-MNIST are each four files of these names
@@ -59,13 +59,13 @@ FIRST_TEST_LABELS = {
 
 
 def load_mnist(name: str, data_dir: StrPath | None) -> Dataset:
-    paths = _find(name, Path(data_dir)) if data_dir else _download(name)
+    paths = _find(name, user_path(data_dir)) if data_dir else _download(name)
     train_images, train_labels = _read_images_and_labels(*paths[:2])
     test_images, test_labels = _read_images_and_labels(*paths[2:])
     for other, first_labels in FIRST_TEST_LABELS.items():
         if other != name and test_labels[:10].tobytes() == first_labels:  # same file names!
             raise InputError(f"the files in {paths[3].parent} are those of {other}, not of {name}")
-    found_in = str(Path(data_dir).absolute()) if data_dir else None
+    found_in = str(user_path(data_dir).absolute()) if data_dir else None
     return Dataset(name, train_images, train_labels, test_images, test_labels, (28, 28), found_in)
 
 

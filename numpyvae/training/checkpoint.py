@@ -17,12 +17,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data.files import StrPath
+from ..data.files import StrPath, user_path
 from ..data.npz import read_npz, write_npz
 from ..errors import InputError
 from ..functional import Array
@@ -72,7 +71,7 @@ def load_checkpoint(path: StrPath) -> Run:
     Raises:
         InputError: the file is missing, damaged, of another kind or version, or contradicts itself.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.is_dir():
         path = path / CHECKPOINT
     arrays = read_npz(path, compressed=False)

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from copy import deepcopy
 from math import cos, isfinite, pi
-from pathlib import Path
 
 import numpy as np
 
 from ..data.dataset import Dataset
-from ..data.files import StrPath
+from ..data.files import StrPath, user_path
 from ..errors import InputError, LossNotFiniteError, ProcessLostError, say
 from .checkpoint import load_checkpoint
 from .config import Config
@@ -59,7 +58,7 @@ def train(
             f"the settings name the data set {config.dataset}, the data {data.name}: "
             f"Config(dataset={data.name!r}) is for these"
         )
-    folder = None if out is None else Path(out)
+    folder = None if out is None else user_path(out)
     kept: AbstractContextManager[Run]
     if resume:
         if folder is None or run is not None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from ..data.files import StrPath, reading, replacing
+from ..data.files import StrPath, reading, replacing, user_path
 from ..errors import InputError
 from ..functional import Array
 from ..network import parameter_shapes
@@ -53,7 +53,7 @@ def load_weights(
     from safetensors import SafetensorError, safe_open
 
     try:
-        with reading(path), safe_open(path, "numpy") as file:
+        with reading(path), safe_open(user_path(path), "numpy") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             known = (file.metadata() or {}).get(METADATA)
     except (SafetensorError, TypeError) as error:  # TypeError: a dtype that NumPy lacks

@@ -1,11 +1,21 @@
 """What all commands promise."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from numpyvae import __version__, load_checkpoint
+from numpyvae import (
+    Config,
+    __version__,
+    load_checkpoint,
+    load_dataset,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+    train,
+)
 from numpyvae.commands.main import COMMANDS, main
 from numpyvae.training.folder import begin_run
 
@@ -181,3 +191,34 @@ def test_names_that_are_free_are_written_beside_a_run(numpyvae, train):
         "reconstruct run --n 2",
     ):
         assert [numpyvae(line)[0] for _ in range(2)] == [0, 0]
+
+
+def test_a_tilde_is_the_users_folder_wherever_a_path_is_given(tmp_path, monkeypatch, own_images):
+    """A shell puts it there only where ~ begins a word, and in Python there is no shell."""
+    home, here = tmp_path / "home", tmp_path / "here"
+    for folder in (home, here):
+        folder.mkdir()
+    own_images(home)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    config = Config(dataset="~/own.npz", epochs=1, z_dim=2, hidden=(4, 4))
+    data = load_dataset("~/own.npz")
+    train(config, data, "~/run", progress=False)
+    run = train(replace(config, epochs=2), data, "~/run", resume=True, progress=False)
+    assert len(load_checkpoint("~/run").history) == 2
+    assert load_dataset("own.npz", "~").data_dir == str(home)
+    save_checkpoint("~/a.npz", run)
+    save_weights(run, "~/a.safetensors")
+    load_weights("~/a.safetensors")
+    small = "--epochs 1 --z-dim 2 --hidden 4 4 --quiet"
+    for line in (
+        f"train --dataset own.npz --data-dir=~ --out=~/b {small}",
+        "evaluate ~/b --json=~/b.json --n 6 --importance-samples 2",
+        "export ~/b --to=~/b.safetensors",
+        "import ~/b.safetensors --out=~/c",
+        "sample ~/c --out=~/c.png",
+    ):
+        assert main(line.split()) == 0
+    made = {"run", "a.npz", "a.safetensors", "b", "b.json", "b.safetensors", "c", "c.png"}
+    assert made <= set(os.listdir(home))
+    assert os.listdir(here) == []
