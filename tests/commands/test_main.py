@@ -138,7 +138,7 @@ def trained_folder(own_images, tmp_path_factory):
     (folder / "broken.npz").write_bytes((folder / "own.npz").read_bytes()[:-30])
     (folder / "broken.safetensors").write_bytes(bytes(100))
     np.save(folder / "nan.npy", np.full((4, 9), np.nan))
-    np.save(folder / "wide.npy", np.full((3, 1, 900_000), 9, np.uint8))
+    np.save(folder / "wide.npy", np.full((3, 1, 900_000), 99, np.uint8))
     for name in ("pipe", "pipe.npz", "pipe.png"):
         os.mkfifo(folder / name)
     with pytest.MonkeyPatch.context() as patch:
