@@ -27,7 +27,7 @@ from PIL import Image
 from numpyvae import VAE, Adam, Config, FlatArrays, Run, as_floats, load_dataset, reconstruct
 from numpyvae.figures import style
 from numpyvae.functional import Array
-from numpyvae.reconstruction import Reconstruction
+from numpyvae.reconstruction import RECONSTRUCTIONS, Reconstruction
 from numpyvae.training.folder import sample_latents
 from numpyvae.training.kernels import blas_threads
 from numpyvae.training.steps import numpy_trainer, visits
@@ -140,9 +140,9 @@ def knows_nothing(reconstruction: Reconstruction) -> float:
     """The loss of a model that draws the average training image always, at a KL of 0."""
     mean = as_floats(DATA.train_images, np.float64).mean(0).clip(1e-6, 1 - 1e-6)
     x = as_floats(DATA.test_images, np.float64)
-    if reconstruction == "bce":
-        return float(-(x * np.log(mean) + (1 - x) * np.log(1 - mean)).sum(1).mean())
-    return float(np.square(x - mean).sum(1).mean())
+    loss = RECONSTRUCTIONS[reconstruction]
+    y = np.log(mean / (1 - mean)) if loss.takes_logits else mean
+    return float(loss.value(np.broadcast_to(y, x.shape), x).mean())
 
 
 # Checking: the network that the right code trained, in float64

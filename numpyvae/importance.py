@@ -23,7 +23,7 @@ from .model import VAE, Loss
 from .network import Network
 from .reconstruction import Reconstruction
 
-Bound = Literal["importance", "elbo"]
+Bound = Literal["importance", "dreg", "elbo"]
 
 
 def log_weights(reconstruction: Array, z: Array, log_var: Array, eps: Array) -> Array:
@@ -65,10 +65,14 @@ class IWAE(VAE):
     """A VAE that learns from several samples per image: by the importance-weighted bound, or by
     the mean of their ELBOs.
 
+    With ``"dreg"`` the encoder's gradient is the doubly reparameterised one (Tucker et al., 2019).
+    It is an estimate and no derivative of ``forward``: equal to that of ``"importance"`` on average
+    over the noise, and less noisy.
+
     Args:
         samples: K, latent vectors per image.
-        bound: ``"importance"``, or ``"elbo"`` with its exact KL divergence: what a VAE learns by,
-            with less noise in its gradient.
+        bound: ``"importance"``; ``"dreg"``, the same bound with the other gradient; or ``"elbo"``
+            with its exact KL divergence: what a VAE learns by, with less noise in its gradient.
         network, reconstruction: as of ``VAE``.
 
     With one sample, ``"importance"`` is the ELBO with its KL divergence sampled, too.
@@ -105,14 +109,14 @@ class IWAE(VAE):
         rows one after the other.
 
         The terms are the ELBO's: the reconstruction loss, a mean over the samples, and the exact
-        KL divergence. With ``"elbo"`` the total is reconstruction + beta kl; with ``"importance"``
+        KL divergence. With ``"elbo"`` the total is reconstruction + beta kl; with the other two
         it is minus the bound, in expectation no more than their sum.
 
         Raises:
-            ValueError: a shape or dtype is not what the model was built for, or ``"importance"``
-                with a beta that is not 1.
+            ValueError: a shape or dtype is not what the model was built for, or a beta that is not
+                1 where the bound is not ``"elbo"``.
         """
-        if self.bound == "importance" and beta != 1:
+        if self.bound != "elbo" and beta != 1:
             raise ValueError(f"the importance-weighted bound needs beta 1, got {beta}")
         self._start(x, eps, beta)
         a, per_sample, eps = self.activations, self._per_sample(self.activations), self._split(eps)
@@ -129,7 +133,7 @@ class IWAE(VAE):
         reconstruction_sum = float(np.sum(reconstruction, dtype=np.float64)) / self.samples
         kl_sum = float(np.sum(kl, dtype=np.float64))
         match self.bound:
-            case "importance":
+            case "importance" | "dreg":
                 total = -float(np.sum(log_mean_exp(self._log_w), dtype=np.float64))
             case "elbo":  # (I9)
                 total = reconstruction_sum + beta * kl_sum
@@ -138,9 +142,10 @@ class IWAE(VAE):
         return Loss(total, reconstruction_sum, kl_sum)
 
     def backward(self) -> FlatArrays:
-        """d total / d parameter for the last ``forward``, as ``VAE.backward``.
+        """d total / d parameter for the last ``forward``, as ``VAE.backward``; with ``"dreg"`` an
+        estimate of it in the encoder.
 
-        docs/importance.md derives it.
+        docs/importance.md derives it, and docs/noise.md the estimate.
         """
         x, eps, beta = self._last_forward()
         a, grad, eps = self.activations, self.activation_gradients, self._split(eps)
@@ -151,6 +156,8 @@ class IWAE(VAE):
         # beside the decoder: (I3) to (I6), or (I9), (B13) and (B14).
         direct_z: Array | float
         direct_mean: Array | float
+        direct_log_var: Array | float
+        again: Array | float = 1.0
         match self.bound:
             case "importance":
                 grad_log_w = log_mean_exp_backward(-1.0, self._log_w)  # the loss is -bound
@@ -158,6 +165,12 @@ class IWAE(VAE):
                     grad_log_w, z, log_var
                 )
                 direct_mean = 0.0
+            case "dreg":  # (I10): no path into log q but that through z, and the weights once more
+                grad_log_w = log_mean_exp_backward(-1.0, self._log_w)
+                grad_reconstruction, direct_z, _ = log_weights_backward(grad_log_w, z, log_var)
+                direct_z += grad_log_w[:, :, None] * (eps * np.exp(-0.5 * log_var)[:, None])
+                direct_mean = direct_log_var = 0.0
+                again = -grad_log_w[:, :, None]
             case "elbo":
                 grad_reconstruction = np.full_like(self._log_w, 1 / self.samples)
                 direct_mean, direct_log_var = F.kl_divergence_backward(beta, mean, log_var)
@@ -172,6 +185,7 @@ class IWAE(VAE):
         # An image's samples came from one mean and one log_var: sums over the samples, (I7), (I8).
         grad_z = grad_per_sample["z"]
         grad_z += direct_z
+        grad_z *= again
         through_mean, through_log_var = F.reparameterize_backward(
             grad_z, np.broadcast_to(log_var[:, None], z.shape), eps
         )

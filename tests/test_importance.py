@@ -166,6 +166,39 @@ def test_the_elbo_of_several_samples_is_the_mean_of_theirs():
     np.testing.assert_allclose(gradient, np.mean(gradients, axis=0), rtol=1e-10, atol=1e-12)
 
 
+def test_dreg_has_the_decoder_s_gradient_of_the_bound_and_on_average_the_encoder_s():
+    """The encoder's, given the same noise, differs by what is 0 on average: 5 standard errors."""
+    bound, dreg, rng = make(3), make(3, "dreg"), np.random.default_rng(1)
+    x, _ = batch(bound, 2)
+    differences = []
+    for _ in range(2000):
+        eps = rng.standard_normal((len(x) * 3, bound.z_dim))
+        assert dreg.forward(x, eps) == bound.forward(x, eps)
+        one, other = dreg.backward(), bound.backward()
+        for name in one:
+            if name.startswith("decoder"):
+                np.testing.assert_array_equal(one[name], other[name])
+        differences.append(one.flat - other.flat)
+    error = np.std(differences, axis=0) / np.sqrt(len(differences))
+    assert (error > 0).sum() > 50
+    assert (np.abs(np.mean(differences, axis=0)) <= 5 * error).all()
+
+
+def test_dreg_of_one_sample_sticks_the_landing():
+    """Its gradient at z is that of log p(x, z) - log q(z), q held still: 0 where q is exact."""
+    vae = make(1, "dreg")
+    x, eps = batch(vae, 4)
+    vae.forward(x, eps)
+    vae.backward()
+    log_var, z, grad_z = vae.activations["log_var"], vae.activations["z"], vae.activation_gradients
+    core = VAE(vae.network.astype(np.float64), "bce")
+    core.forward(x, eps)
+    core.backward()
+    expected = core.activation_gradients["z"] + z - eps / np.exp(log_var / 2)
+    np.testing.assert_allclose(grad_z["z"], expected, rtol=1e-12)
+    np.testing.assert_allclose(grad_z["mean"], expected, rtol=1e-12)
+
+
 def test_more_samples_never_loosen_the_bound_on_average():
     x = np.random.default_rng(1).integers(0, 2, (200, 6)).astype(float)
     means = []
@@ -196,7 +229,7 @@ def test_the_encoder_sees_an_image_once(monkeypatch):
 
 
 @pytest.mark.parametrize("reconstruction", ["mse", "bce"])
-@pytest.mark.parametrize("bound", ["importance", "elbo"])
+@pytest.mark.parametrize("bound", ["importance", "dreg", "elbo"])
 def test_batches_of_any_order_of_sizes_are_as_in_a_fresh_model(bound, reconstruction):
     vae = make(3, bound, reconstruction, np.float32)
     for n in (5, 2, 6, 1):
@@ -209,7 +242,7 @@ def test_batches_of_any_order_of_sizes_are_as_in_a_fresh_model(bound, reconstruc
         assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("bound", ["importance", "elbo"])
+@pytest.mark.parametrize("bound", ["importance", "dreg", "elbo"])
 def test_a_copy_in_another_dtype_keeps_samples_and_bound(bound):
     vae = make(3, bound)
     copy = vae.astype(np.float32)
@@ -243,7 +276,7 @@ def test_what_does_not_fit_is_named():
     vae = make(3)
     x, eps = batch(vae, 4)
     for call, message in (
-        (lambda: make(3, "tight"), "bound must be 'importance' or 'elbo', got 'tight'"),
+        (lambda: make(3, "tight"), "bound must be 'importance' or 'dreg' or 'elbo', got 'tight'"),
         (lambda: vae.forward(x, eps[:4]), r"eps must be .* \(12, 3\), got .* \(4, 3\)"),
         (lambda: vae.forward(x, eps, 0.5), "the importance-weighted bound needs beta 1, got 0.5"),
     ):

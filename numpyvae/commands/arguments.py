@@ -52,7 +52,7 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     },
     "reconstruction": {
         "choices": list(RECONSTRUCTIONS),
-        "help": " or ".join(f"{name}, {loss.title}" for name, loss in RECONSTRUCTIONS.items())
+        "help": "; ".join(f"{name}: the {loss.title}" for name, loss in RECONSTRUCTIONS.items())
         + f" (default {DEFAULT.reconstruction})",
     },
     "importance_samples": {
@@ -61,9 +61,9 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
         "help": "latent vectors per image (default 1: a plain VAE)",
     },
     "bound": {
-        "choices": ["importance", "elbo"],
-        "help": "what more of them are for: the importance-weighted bound (default), or the mean "
-        "of their ELBOs",
+        "choices": ["importance", "dreg", "elbo"],
+        "help": "what more of them are for: the importance-weighted bound (default), the same with "
+        "the doubly reparameterised gradient, or the mean of their ELBOs",
     },
     "binarize": {
         "action": "store_true",

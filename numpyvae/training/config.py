@@ -33,8 +33,9 @@ class Config:
         z_dim, hidden: sizes of the latent space and of the two hidden layers.
         reconstruction: ``"mse"`` or ``"bce"``.
         importance_samples: latent vectors per image; with 1 the model is a plain VAE.
-        bound: what more of them are for: ``"importance"``, a tighter bound, or ``"elbo"``, the mean
-            of their ELBOs. With one sample they are the same, and its KL divergence is exact.
+        bound: what more of them are for: ``"importance"``, a tighter bound; ``"dreg"``, the same
+            with a less noisy gradient; or ``"elbo"``, the mean of their ELBOs. With one sample they
+            are the same, and its KL divergence is exact.
         noise: False trains with eps = 0; with beta 0 that is a plain autoencoder.
         binarize: draw every pixel anew as 0 or 1 at each visit, with the pixel's value as its
             probability; needs ``"bce"``.
@@ -87,7 +88,7 @@ class Config:
             raise InputError("binarize needs reconstruction bce, the likelihood of binary pixels")
         if self.importance_samples > 1 and not self.noise:
             raise InputError("importance_samples needs noise: without it all samples are the same")
-        if self.importance_samples > 1 and self.bound == "importance" and self.beta != 1:
+        if self.importance_samples > 1 and self.bound != "elbo" and self.beta != 1:
             raise InputError(f"the importance-weighted bound needs beta 1, got {self.beta}")
 
     def _set(self, name: str, value: object) -> None:

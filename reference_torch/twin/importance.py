@@ -30,11 +30,17 @@ class TorchIWAE(TorchVAE):
         reconstruction = losses.sum() / self.samples
         kl = 0.5 * torch.sum(mean.square() + log_var.exp() - 1 - log_var)
         match self.bound:
-            case "importance":
-                log_prior, log_q = -0.5 * z.square(), -0.5 * (log_vars + eps.square())
-                log_w = (log_prior - log_q).sum(1) - losses
-                bound = torch.logsumexp(log_w.reshape(-1, self.samples), 1)
-                total = torch.sum(math.log(self.samples) - bound)
+            case "importance" | "dreg":
+                if self.bound == "dreg":  # log q is a function of z alone, and z hears w̃²
+                    noise = (z - means.detach()) / torch.exp(0.5 * log_vars.detach())
+                    log_q = -0.5 * (log_vars.detach() + noise.square())
+                else:
+                    log_q = -0.5 * (log_vars + eps.square())
+                log_w = ((-0.5 * z.square() - log_q).sum(1) - losses).reshape(-1, self.samples)
+                if self.bound == "dreg" and z.requires_grad:
+                    weights = log_w.detach().softmax(1).reshape(-1, 1)
+                    z.register_hook(lambda grad: grad * weights)
+                total = torch.sum(math.log(self.samples) - torch.logsumexp(log_w, 1))
             case "elbo":
                 total = reconstruction + beta * kl
             case unknown:

@@ -366,14 +366,14 @@ def test_model_on_cuda(reconstruction, dtype):
     st.integers(1, 6),
     losses,
     st.sampled_from([1e-6, 1e-3, 0.1, 1.0, 1.0, 10.0]),
-    st.sampled_from(["importance", "elbo"]),
+    st.sampled_from(["importance", "dreg", "elbo"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_importance_samples(draw, dims, samples, reconstruction, scale, bound):
     vae, x, _ = draw_model(draw, dims, reconstruction, scale)
     iwae = IWAE(vae.network.astype(draw.dtype), reconstruction, samples=samples, bound=bound)
     iwae.parameters.flat[...] = vae.parameters.flat
-    beta = 1.0 if bound == "importance" else 0.3
+    beta = 0.3 if bound == "elbo" else 1.0
     comparisons = model_parity(iwae, x, draw.normal(len(x) * samples, vae.z_dim), beta)
     names = ["total", "reconstruction", "kl", "x", "mean", "log_var", "z", *vae.parameters]
     assert [comparison.name for comparison in comparisons] == names

@@ -83,7 +83,7 @@ def test_an_optimizer_before_its_first_step_has_an_empty_state():
     assert not np.any(adam.square_sum)
 
 
-@pytest.mark.parametrize("bound", ["importance", "elbo"])
+@pytest.mark.parametrize("bound", ["importance", "dreg", "elbo"])
 def test_samples_and_bound_go_there_and_back(bound):
     vae = IWAE(FullyConnected(6, 5, 4, 3, np.float64), "bce", samples=3, bound=bound)
     twin = to_torch(vae)

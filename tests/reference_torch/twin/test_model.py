@@ -1,11 +1,15 @@
 """The model in PyTorch."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
 from numpyvae import VAE, FullyConnected
+from numpyvae.reconstruction import RECONSTRUCTIONS, Reconstruction
 from reference_torch import TorchFullyConnected, TorchVAE
+from reference_torch.twin import model
 from reference_torch.twin.carrying import to_torch
 
 
@@ -35,3 +39,7 @@ def test_torch_model_draws_its_own_noise():
     assert first.reconstruction != second.reconstruction
     with pytest.raises(ValueError, match="'mse' or 'bce', got 'l1'"):
         TorchVAE(TorchFullyConnected(6, 5, 4, 3), "l1")
+
+
+def test_every_loss_has_its_name_its_record_and_its_twin():
+    assert set(get_args(Reconstruction)) == set(RECONSTRUCTIONS) == set(model.RECONSTRUCTIONS)

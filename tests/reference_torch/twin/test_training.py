@@ -36,7 +36,13 @@ def assert_close_runs(a, b, tolerance=1e-4):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {**BINARY, "beta": 0.5}, IMPORTANCE, {**IMPORTANCE, "bound": "elbo", "beta": 0.5}],
+    [
+        {},
+        {**BINARY, "beta": 0.5},
+        IMPORTANCE,
+        {**IMPORTANCE, "bound": "dreg"},
+        {**IMPORTANCE, "bound": "elbo", "beta": 0.5},
+    ],
 )
 def test_on_the_cpu_pytorch_and_numpy_train_alike(tiny, tiny_config, changes):
     """The same minibatches and noise: after nine steps float32 has hardly drifted."""
