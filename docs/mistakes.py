@@ -13,18 +13,21 @@ import io
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from generated import DOCS, fill
+from generated import DOCS, deviating, fill
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
 from numpyvae import VAE, Adam, Config, FlatArrays, Run, as_floats, load_dataset, reconstruct
+from numpyvae.data.dataset import Dataset
+from numpyvae.experiments.report import table
 from numpyvae.figures import style
 from numpyvae.functional import Array
 from numpyvae.reconstruction import RECONSTRUCTIONS, Reconstruction
@@ -39,7 +42,7 @@ PICTURES = DOCS / "pictures"
 EPOCHS = 25
 SEEDS = (0, 1, 2)  # the pictures show the first
 # Square layers, so that a transposition fits; a beta that is not 1, so that it can be forgotten
-SETTINGS: dict[str, Any] = {"epochs": EPOCHS, "hidden": (256, 256), "z_dim": 20, "beta": 0.5}
+SETTINGS: dict[str, Any] = {"hidden": (256, 256), "z_dim": 20, "beta": 0.5}
 CHECKED = 64  # test images for which gradients are compared
 ADAM_STEPS = 20
 EXHIBITS = {
@@ -48,7 +51,11 @@ EXHIBITS = {
     "mean instead of sum in the squared error": "mistake-mean.png",
     "the KL's path into mean forgotten": "mistake-kl.png",
 }
-DATA = load_dataset("digits")
+
+
+@cache
+def digits() -> Dataset:
+    return load_dataset("digits")
 
 
 class Training(NamedTuple):
@@ -67,6 +74,11 @@ class Check(NamedTuple):
     differences: tuple[str, float] | None  # with finite differences
     adam: tuple[str, float] | None
 
+    @property
+    def seen_in(self) -> str:
+        names = ("losses", "gradients", "differences", "parameters")
+        return ", ".join(name for name, part in zip(names, self, strict=True) if part)
+
 
 def main() -> None:
     if sys.argv[1:] != ["--text"]:
@@ -75,7 +87,10 @@ def main() -> None:
 
 
 def measure() -> None:
-    trainings = {error.name: [train(error, seed) for seed in SEEDS] for error in ERRORS}
+    trainings = {
+        error.name: [train(config(error.reconstruction, seed), error) for seed in SEEDS]
+        for error in ERRORS
+    }
     checks = {error.name: check(error) for error in ERRORS}
     first = {name: of_seeds[0] for name, of_seeds in trainings.items()}
     draw_all(first)
@@ -85,7 +100,7 @@ def measure() -> None:
     parts = {
         "settings": settings(),
         "summary": summary(trainings, checks),
-        "table": table(trainings, checks),
+        "table": all_measured(trainings, checks),
     }
     for name, picture in EXHIBITS.items():
         parts[picture] = exhibit(named(name), first[name], checks[name])
@@ -104,62 +119,70 @@ def named(name: str) -> DeliberateError:
 # Training
 
 
-def train(error: DeliberateError, seed: int = 0) -> Training:
-    with error.applied():
-        run = start(error.reconstruction, seed)
-    np.random.seed(seed)  # noqa: NPY002  # for the error that draws its own noise
-    trainer = numpy_trainer(run, DATA)
+def train(config: Config, error: DeliberateError | None = None) -> Training:
+    """A training with an error, or by the right code."""
+    applied = nullcontext if error is None else error.applied
+    with applied():
+        run = Run.start(config, digits().image_shape)
+    np.random.seed(config.seed)  # noqa: NPY002  # for the error that draws its own noise
+    trainer = numpy_trainer(run, digits())
     shown, true = [], []
-    for _ in range(EPOCHS):
-        with error.applied():
+    for _ in range(config.epochs):
+        with applied():
             trainer.train_epoch(lambda _: None)
             shown.append(trainer.validate()["loss"])
         true.append(trainer.validate()["loss"])
-    print(f"{error.name}, seed {seed}: {shown[-1]:.2f}, {true[-1]:.2f}", flush=True)
+    name = error.name if error else f"right, {config.reconstruction}"
+    print(f"{name}, seed {config.seed}: {shown[-1]:.2f}, {true[-1]:.2f}", flush=True)
     return Training(run, shown, true)
 
 
 @cache
 def right(reconstruction: Reconstruction, seed: int = 0) -> Training:
-    run = start(reconstruction, seed)
-    trainer = numpy_trainer(run, DATA)
-    losses = []
-    for _ in range(EPOCHS):
-        trainer.train_epoch(lambda _: None)
-        losses.append(trainer.validate()["loss"])
-    print(f"right, {reconstruction}, seed {seed}: {losses[-1]:.2f}", flush=True)
-    return Training(run, losses, losses)
+    return train(config(reconstruction, seed))
 
 
-def start(reconstruction: Reconstruction, seed: int = 0) -> Run:
-    config = Config(**SETTINGS, reconstruction=reconstruction, seed=seed)
-    return Run.start(config, DATA.image_shape)
+def config(reconstruction: Reconstruction, seed: int = 0) -> Config:
+    return Config(**SETTINGS, epochs=EPOCHS, reconstruction=reconstruction, seed=seed)
 
 
 def knows_nothing(reconstruction: Reconstruction) -> float:
     """The loss of a model that draws the average training image always, at a KL of 0."""
+<<<<<<< HEAD
     mean = as_floats(DATA.train_images, np.float64).mean(0).clip(1e-6, 1 - 1e-6)
     x = as_floats(DATA.test_images, np.float64)
     loss = RECONSTRUCTIONS[reconstruction]
     y = np.log(mean / (1 - mean)) if loss.takes_logits else mean
     return float(loss.value(np.broadcast_to(y, x.shape), x).mean())
+=======
+    mean = as_floats(digits().train_images, np.float64).mean(0).clip(1e-6, 1 - 1e-6)
+    x = as_floats(digits().test_images, np.float64)
+    if reconstruction == "bce":
+        return float(-(x * np.log(mean) + (1 - x) * np.log(1 - mean)).sum(1).mean())
+    return float(np.square(x - mean).sum(1).mean())
+>>>>>>> 76f5c7a (docs' programs share tables, spreads, processes and trainings with a mistake; importing one loads no data set)
 
 
-# Checking: the network that the right code trained, in float64
+# Checking, in float64
 
 
 def check(error: DeliberateError) -> Check:
+    """What finds an error, on the network that the right code trained."""
     if error.in_adam:
         return Check(None, None, None, check_adam(error))
-    vae = right(error.reconstruction).run.vae.astype(np.float64)
-    rng = np.random.default_rng(1)
-    x = as_floats(DATA.test_images[:CHECKED], np.float64)
-    eps = rng.standard_normal((CHECKED, vae.z_dim))
+    return check_model(error, right(error.reconstruction).run, CHECKED)
+
+
+def check_model(error: DeliberateError, run: Run, images: int) -> Check:
+    """What finds an error of the model, with so many test images."""
+    vae, rng = run.vae.astype(np.float64), np.random.default_rng(1)
+    x = as_floats(digits().test_images[:images], np.float64)
+    eps = rng.standard_normal((images * run.config.importance_samples, vae.z_dim))
     with error.applied():
-        rows = gradcheck(vae, x, eps, SETTINGS["beta"], rng)
-    comparisons = [row.comparison for row in rows if not row.comparison.agrees]
-    losses = [(c.name, c.error) for c in comparisons if not c.numpy.shape]
-    grads = [(c.name, c.error) for c in comparisons if c.numpy.shape]
+        rows = gradcheck(vae, x, eps, run.config.beta, rng)
+    wrong = [row.comparison for row in rows if not row.comparison.agrees]
+    losses = [(c.name, c.error) for c in wrong if not c.numpy.shape]
+    grads = [(c.name, c.error) for c in wrong if c.numpy.shape]
     differences = [
         (row.comparison.name, row.differences.error)
         for row in rows
@@ -175,7 +198,9 @@ def check_adam(error: DeliberateError) -> tuple[str, float] | None:
 
     def gradients() -> Iterator[FlatArrays]:
         rng = np.random.default_rng(1)
-        for x, eps in islice(visits(DATA.train_images, run.config, rng, shuffled=True), ADAM_STEPS):
+        for x, eps in islice(
+            visits(digits().train_images, run.config, rng, shuffled=True), ADAM_STEPS
+        ):
             vae.forward(x.astype(np.float64), eps.astype(np.float64), run.config.beta)
             yield vae.backward()
 
@@ -195,7 +220,7 @@ def worst(errors: list[tuple[str, float]]) -> tuple[str, float] | None:
 
 def settings() -> str:
     right_losses = {
-        kind: with_spread([right(kind, seed).true[-1] for seed in SEEDS]) for kind in ("mse", "bce")
+        kind: deviating([right(kind, seed).true[-1] for seed in SEEDS]) for kind in ("mse", "bce")
     }
     return (
         f"All runs: the embedded digits, 784-256-256-{SETTINGS['z_dim']} and back, beta "
@@ -246,10 +271,6 @@ def summary(trainings: dict[str, list[Training]], checks: dict[str, Check]) -> s
     )
 
 
-def with_spread(losses: list[float]) -> str:
-    return f"{np.mean(losses):.2f} ± {np.std(losses, ddof=1):.2f}"
-
-
 def between(counts: list[int]) -> str:
     low, high = min(counts), max(counts)
     return f"{low} to {high}" if low < high else f"{low}"
@@ -273,27 +294,25 @@ def learned(error: DeliberateError, trainings: list[Training]) -> list[float]:
     ]
 
 
-def table(trainings: dict[str, list[Training]], checks: dict[str, Check]) -> str:
-    rows = [
-        "| | mistake | loss shown | true loss | learned | worst error | seen in |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def all_measured(trainings: dict[str, list[Training]], checks: dict[str, Check]) -> str:
+    rows = []
     for number, error in enumerate(ERRORS, 1):
         of_seeds, found = trainings[error.name], checks[error.name]
         against_torch = [part for part in (found.loss, found.gradient, found.adam) if part]
-        names = ("losses", "gradients", "differences", "parameters")
-        share = 100 * np.array(learned(error, of_seeds))
-        cells = [
-            str(number),
-            error.name,
-            with_spread([training.shown[-1] for training in of_seeds]),
-            with_spread([training.true[-1] for training in of_seeds]),
-            f"{share.mean():.0f} ± {share.std(ddof=1):.0f}\N{NO-BREAK SPACE}%",
-            by(worst(against_torch)),
-            ", ".join(name for name, part in zip(names, found, strict=True) if part),
-        ]
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+        percent = [100 * share for share in learned(error, of_seeds)]
+        rows.append(
+            [
+                str(number),
+                error.name,
+                deviating([training.shown[-1] for training in of_seeds]),
+                deviating([training.true[-1] for training in of_seeds]),
+                f"{deviating(percent, '.0f')}\N{NO-BREAK SPACE}%",
+                by(worst(against_torch)),
+                found.seen_in,
+            ]
+        )
+    head = ["", "mistake", "loss shown", "true loss", "learned", "worst error", "seen in"]
+    return table(head, rows)
 
 
 def by(found: tuple[str, float] | None) -> str:
@@ -399,7 +418,7 @@ def draw_exhibit(error: DeliberateError, training: Training) -> None:
     axes.set_xlabel("epoch", fontsize=style.FONT_SIZE)
     axes.set_title("Validation loss per image", fontsize=style.FONT_SIZE, loc="left")
 
-    images = DATA.test_images[:8]
+    images = digits().test_images[:8]
     with error.applied():
         wrong_rows = rows_of(training.run.vae, training.run.config, images)
     right_run = right(error.reconstruction).run
@@ -412,8 +431,8 @@ def draw_exhibit(error: DeliberateError, training: Training) -> None:
         "mistake: samples": wrong_rows[1],
     }
     for axes, (title, pixels) in zip(right_side.subplots(5, 1), rows.items(), strict=True):
-        strip = pixels.reshape(-1, *DATA.image_shape).transpose(1, 0, 2)
-        axes.imshow(strip.reshape(DATA.image_shape[0], -1), cmap="gray", vmin=0, vmax=1)
+        strip = pixels.reshape(-1, *digits().image_shape).transpose(1, 0, 2)
+        axes.imshow(strip.reshape(digits().image_shape[0], -1), cmap="gray", vmin=0, vmax=1)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_ylabel(

@@ -10,22 +10,21 @@ What is measured is kept in docs/scale.json; what stands there is not measured a
 """
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from math import ceil, sqrt
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from generated import DOCS, fill
+from generated import DOCS, deviating, fill, printed_by, threads
 from mistakes import difference
 
 from numpyvae import Adam, Config, Dataset, Run, as_floats, load_dataset, train
+from numpyvae.experiments.report import table
 from numpyvae.functional import Array
 from numpyvae.training.chance import Stream
 from numpyvae.training.run import new_model
@@ -66,15 +65,8 @@ def steps() -> None:
 
 def launched(processes: int) -> dict[str, Any]:
     """What ``worker`` measures in so many processes of one thread each."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    done = subprocess.run(
-        [sys.executable, *launcher, __file__, "worker"],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    return json.loads(done.stdout)
+    launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
+    return printed_by(*launcher, __file__, "worker", **threads(1))
 
 
 def worker() -> None:
@@ -174,28 +166,24 @@ def size_of(factor: float = 1) -> int:
 
 def checked(cores: int = 2) -> str:
     """The model beside what was measured; more processes than cores take turns at computing."""
-    rows = [
-        "| processes | batch | computing | exchange | step | computing, measured | exchange, "
-        "measured | step, measured | speed-up |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    machine = here()
+    rows, machine = [], here()
     for processes in PROCESSES:
         measured = known()[f"{processes} processes"]
         for batch in MEASURED:
             computing = 1e3 * max(1, processes / cores) * machine.compute(batch / processes)
             exchange = 1e3 * machine.all_reduce(processes, size_of())
             low, middle, high = measured[f"step {batch}"]
-            cells = [
-                str(processes),
-                str(batch),
-                *(f"{time:.1f}" for time in (computing, exchange, computing + exchange)),
-                *(f"{measured[part][1]:.1f}" for part in (f"alone {batch}", "all-reduce")),
-                f"{middle:.1f} ({low:.1f} to {high:.1f})",
-                f"{known()['1 processes'][f'step {batch}'][1] / middle:.2f}",
-            ]
-            rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+            times = [computing, exchange, computing + exchange]
+            times += [measured[part][1] for part in (f"alone {batch}", "all-reduce")]
+            rows.append(
+                [
+                    *(str(processes), str(batch), *(f"{time:.1f}" for time in times)),
+                    f"{middle:.1f} ({low:.1f} to {high:.1f})",
+                    f"{known()['1 processes'][f'step {batch}'][1] / middle:.2f}",
+                ]
+            )
+    head = ["processes", "batch", "computing", "exchange", "step", "computing, measured"]
+    return table([*head, "exchange, measured", "step, measured", "speed-up"], rows)
 
 
 def fitted() -> str:
@@ -226,10 +214,7 @@ MACHINES = {
 
 
 def elsewhere() -> str:
-    rows = [
-        "| | exchange, ms | batch 64 | 512 | 4096 | 65 536 | rows for 50 % | rows for 90 % |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name, (processes, machine) in MACHINES.items():
         exchange = machine.all_reduce(processes, size_of())
         gains = [
@@ -237,9 +222,11 @@ def elsewhere() -> str:
             for batch in (64, 512, 4096, 65536)
         ]
         cells = [name, f"{1e3 * exchange:.2f}", *(f"{gain:.2f}" for gain in gains)]
-        cells += [f"{enough(machine, processes, share):,.0f}" for share in (0.5, 0.9)]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+        rows.append(
+            [*cells, *(f"{enough(machine, processes, share):,.0f}" for share in (0.5, 0.9))]
+        )
+    head = ["", "exchange, ms", "batch 64", "512", "4096", "65 536"]
+    return table([*head, "rows for 50 %", "rows for 90 %"], rows)
 
 
 def enough(machine: Machine, processes: int, share: float, factor: float = 1) -> float:
@@ -252,13 +239,10 @@ def enough(machine: Machine, processes: int, share: float, factor: float = 1) ->
 def wider() -> str:
     factors = (1, 4, 16, 64)
     rows = [
-        f"| | {' | '.join(f'{network(f) / 1e6:,.1f} M parameters' for f in factors)} |",
-        "|---" * (len(factors) + 1) + "|",
+        [name, *(f"{enough(machine, processes, 0.9, factor):,.0f}" for factor in factors)]
+        for name, (processes, machine) in MACHINES.items()
     ]
-    for name, (processes, machine) in MACHINES.items():
-        needed = (enough(machine, processes, 0.9, factor) for factor in factors)
-        rows.append(f"| {name} | {' | '.join(f'{rows:,.0f}' for rows in needed)} |")
-    return "\n".join(rows)
+    return table(["", *(f"{network(f) / 1e6:,.1f} M parameters" for f in factors)], rows)
 
 
 # Simulations
@@ -269,11 +253,7 @@ SIMULATED = 2000  # steps
 
 def stragglers() -> str:
     """A step lasts as long as the slowest process: the share of the time that is not waiting."""
-    rows = [
-        f"| a process's step | {' | '.join(map(str, WORLD_SIZES))} |",
-        "|---" * (len(WORLD_SIZES) + 1) + "|",
-    ]
-    rng = np.random.default_rng(0)
+    rows, rng = [], np.random.default_rng(0)
     kinds: dict[str, Callable[[int], Array]] = {
         "varies by 5 % (normal)": lambda n: 1 + 0.05 * rng.standard_normal(n),
         "varies by 20 % (normal)": lambda n: 1 + 0.2 * rng.standard_normal(n),
@@ -284,10 +264,10 @@ def stragglers() -> str:
         for size in WORLD_SIZES:
             slowest = np.mean([draw(size).max() for _ in range(SIMULATED)])
             shares.append(f"{100 * draw(100_000).mean() / slowest:.0f} %")
-        rows.append(f"| {name} | {' | '.join(shares)} |")
-    same = " | ".join(f"{100 * 1 / (1 + (0.2 if n > 1 else 0)):.0f} %" for n in WORLD_SIZES)
-    rows.append(f"| one process is always 20 % slower | {same} |")
-    return "\n".join(rows)
+        rows.append([name, *shares])
+    same = [f"{100 * 1 / (1 + (0.2 if n > 1 else 0)):.0f} %" for n in WORLD_SIZES]
+    rows.append(["one process is always 20 % slower", *same])
+    return table(["a process's step", *map(str, WORLD_SIZES)], rows)
 
 
 HOURS, RESTART, LIFETIME = 24.0, 0.1, 1000.0  # of work; to begin again; of a process
@@ -296,18 +276,11 @@ HOURS, RESTART, LIFETIME = 24.0, 0.1, 1000.0  # of work; to begin again; of a pr
 def failures() -> str:
     """Time for a day's work, where one process's end loses all work since the last checkpoint."""
     every = (1.0, 0.1, 0.01)  # hours from checkpoint to checkpoint: an epoch, here
-    rows = [
-        f"| hours per epoch | {' | '.join(map(str, WORLD_SIZES))} |",
-        "|---" * (len(WORLD_SIZES) + 1) + "|",
-    ]
-    rng = np.random.default_rng(0)
+    rows, rng = [], np.random.default_rng(0)
     for epoch in every:
-        cells = []
-        for size in WORLD_SIZES:
-            spent = [finished(epoch, size, rng) for _ in range(100)]
-            cells.append(f"{mean(spent):.1f}")
-        rows.append(f"| {epoch:g} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+        spent = (mean(finished(epoch, size, rng) for _ in range(100)) for size in WORLD_SIZES)
+        rows.append([f"{epoch:g}", *(f"{hours:.1f}" for hours in spent)])
+    return table(["hours per epoch", *map(str, WORLD_SIZES)], rows)
 
 
 def finished(epoch: float, processes: int, rng: np.random.Generator) -> float:
@@ -356,13 +329,10 @@ def distance(run: Run, one: Run) -> list[float]:
 
 
 def drifted() -> str:
-    rows = [
-        "| beside one process | losses, the worst epoch | validation loss, the last | weights |",
-        "|---|---|---|---|",
-    ]
-    for name, numbers in known()["drift"].items():
-        rows.append(f"| {name} | {' | '.join(f'{number:.1e}' for number in numbers)} |")
-    return "\n".join(rows)
+    drifts = known()["drift"].items()
+    rows = [[name, *(f"{number:.1e}" for number in numbers)] for name, numbers in drifts]
+    head = ["beside one process", "losses, the worst epoch", "validation loss, the last"]
+    return table([*head, "weights"], rows)
 
 
 # Averaged gradients
@@ -412,24 +382,17 @@ def mistaken() -> str:
     names_of_seeds = (f"averaged, seed {seed}" for seed in SEEDS)
     found = [known()[name] for name in names_of_seeds if name in known()]
     after = (EPOCHS, EPOCHS + 1, EPOCHS + 2, EPOCHS + MORE)
-    rows = [
-        f"| | {' | '.join(f'epoch {epoch}' for epoch in after)} |",
-        "|---" * (len(after) + 1) + "|",
-    ]
     names = {
         "right": "right, on any number of processes",
         "averaged": f"averaged, {MISTAKEN} processes",
         "fewer": f"averaged, {MISTAKEN} processes, then 1",
         "more": f"averaged, 1 process, then {MISTAKEN}",
     }
-    for key, name in names.items():
-        cells = []
-        for epoch in after:
-            losses = [result[key][epoch - 1] for result in found]
-            spread = f" ± {stdev(losses):.2f}" if len(losses) > 1 else ""
-            cells.append(f"{mean(losses):.2f}{spread}")
-        rows.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+    rows = [
+        [name, *(deviating([result[key][epoch - 1] for result in found]) for epoch in after)]
+        for key, name in names.items()
+    ]
+    return table(["", *(f"epoch {epoch}" for epoch in after)], rows)
 
 
 # Batch size and step size
@@ -502,11 +465,7 @@ def noise_scale(run: Run, images: Array, small: int = 64, large: int = 4096) -> 
 
 
 def to_target() -> str:
-    rows = [
-        "| batch | step size | steps | images | steps, relative to batch 64 |",
-        "|---|---|---|---|---|",
-    ]
-    measured = known()
+    rows, measured = [], known()
     base = mean(measured[f"batch {BATCHES[0]}, constant, seed {seed}"]["steps"] for seed in SEEDS)
     for batch in BATCHES:
         for rule, factor in RULES.items():
@@ -515,16 +474,20 @@ def to_target() -> str:
             if found:
                 rule = "constant" if batch == BATCHES[0] else rule
                 lr = 1e-3 * factor(batch / BATCHES[0])
-                rows.append(f"| {batch} | {lr:.3g}, {rule} | {reached(found, batch, base)} |")
-    return "\n".join(rows)
+                rows.append([str(batch), f"{lr:.3g}, {rule}", *reached(found, batch, base)])
+    return table(["batch", "step size", "steps", "images", "steps, relative to batch 64"], rows)
 
 
-def reached(found: list[float | None], batch: int, base: float) -> str:
+def reached(found: list[float | None], batch: int, base: float) -> list[str]:
     done = [steps for steps in found if steps is not None]
     if len(done) < len(found):
-        return f"{len(found) - len(done)} of {len(found)} seeds not in {MOST_EPOCHS} epochs | | "
-    spread = f" ± {stdev(done):.0f}" if len(done) > 1 else " (one seed)"
-    return f"{mean(done):.0f}{spread} | {mean(done) * batch:,.0f} | {mean(done) / base:.2f}"
+        return [
+            f"{len(found) - len(done)} of {len(found)} seeds not in {MOST_EPOCHS} epochs",
+            "",
+            "",
+        ]
+    steps = deviating(done, ".0f") + " (one seed)" * (len(done) == 1)
+    return [steps, f"{mean(done) * batch:,.0f}", f"{mean(done) / base:.2f}"]
 
 
 def noise_scales() -> str:

@@ -12,7 +12,6 @@ import ctypes
 import json
 import mmap
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,10 +20,12 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from generated import DOCS, put
+from generated import DOCS, printed_by, put
+from generated import threads as of_threads
 
 from numpyvae import VAE, Adam, Config, FullyConnected, load_dataset
 from numpyvae.data import own
+from numpyvae.experiments.report import table
 from numpyvae.functional import Array
 from numpyvae.network import parameter_shapes
 from numpyvae.training.kernels import blas_threads
@@ -120,14 +121,8 @@ def data(seconds: float, path: str, train: bool) -> dict[str, float]:
 
 
 def measure(what: str, seconds: float, threads: int = CORES, **arguments: Any) -> dict[str, float]:
-    environment = {
-        **os.environ,
-        "OPENBLAS_NUM_THREADS": str(threads),
-        "OMP_NUM_THREADS": str(threads),
-    }
     given = json.dumps({"seconds": seconds, **arguments})
-    command = [sys.executable, __file__, what, given]
-    return json.loads(subprocess.check_output(command, env=environment))
+    return printed_by(__file__, what, given, **of_threads(threads))
 
 
 def operations(batch: int, hidden: int, latent: int) -> int:
@@ -166,23 +161,23 @@ def growth(seconds: float, short: bool) -> str:
         text += f"- {counted(n)}: {found['rate'] / 1e6:.1f} billion operations a second"
         text += f" in products, {found['adam'] * 1e6:.2f} ns of Adam per parameter\n"
     for name, values in SERIES.items():
-        text += f"\n| {name} | million operations |"
-        text += "".join(f" ms, {counted(n)} | on paper |" for n in cores)
-        text += " MiB | on paper |\n" + "|---" * (4 + 2 * len(cores)) + "|\n"
         excess: dict[str, dict[int, float]] = {}
+        rows = []
         for value in values[1:-1] if short else values:
             sizes = {**ARTICLE, name: value}
             size = parameters(sizes["hidden"], sizes["latent"])
-            text += f"| {value} | {operations(**sizes) / 1e6:,.0f} |"
+            row = [str(value), f"{operations(**sizes) / 1e6:,.0f}"]
             for n in cores:
                 found = measure("step", seconds, n, **sizes)
                 paper = operations(**sizes) / known[n]["rate"] + size * known[n]["adam"]
-                text += f" {found['ms']:.2f} | {paper:.2f} |"
+                row += [f"{found['ms']:.2f}", f"{paper:.2f}"]
                 law = f"time on {counted(n)}"
                 excess.setdefault(law, {})[value] = found["ms"] / paper
             memory = 4 * numbers(**sizes) / MIB
             excess.setdefault("memory", {})[value] = found["MiB"] / memory
-            text += f" {found['MiB']:.0f} | {memory:.0f} |\n"
+            rows.append([*row, f"{found['MiB']:.0f}", f"{memory:.0f}"])
+        timed = (head for n in cores for head in (f"ms, {counted(n)}", "on paper"))
+        text += "\n" + table([name, "million operations", *timed, "MiB", "on paper"], rows) + "\n"
         for law, ratios in excess.items():
             far = [f"{ratio:.1f} at {value}" for value, ratio in ratios.items() if ratio > NEAR]
             text += f"\nThe law of {law} " + (
@@ -198,21 +193,22 @@ def counted(cores: int) -> str:
 
 def images(seconds: float, short: bool) -> str:
     """The table of data sets that stay on the disk."""
-    text = "| images | file | loaded in | MiB read | MiB held | first batch | ms per step | MiB of "
-    text += "an epoch | on paper |\n" + "|---" * 9 + "|\n"
+    rows = []
     for count in [*(IMAGES[:1] if short else IMAGES), LARGE_FILE // PIXELS]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "images.npy"
             sparse_file(path, count)
             found = measure("data", seconds, path=str(path), train=count in IMAGES)
-        text += f"| {count:,} | {count * PIXELS / 1e9:.2f} GB | {found['load']:.2f} s |"
-        text += f" {found['read MiB']:.0f} | {found['loaded MiB']:.0f} |"
+        row = [f"{count:,}", f"{count * PIXELS / 1e9:.2f} GB", f"{found['load']:.2f} s"]
+        row += [f"{found['read MiB']:.0f}", f"{found['loaded MiB']:.0f}"]
         if count in IMAGES:
-            text += f" {found['first']:.2f} s | {found['ms']:.2f} | {found['epoch MiB']:.0f} |"
-            text += f" {8 * count / MIB:.0f} |\n"
+            row += [f"{found['first']:.2f} s", f"{found['ms']:.2f}"]
+            row += [f"{found['epoch MiB']:.0f}", f"{8 * count / MIB:.0f}"]
         else:
-            text += " | | | |\n"
-    return text
+            row += [""] * 4
+        rows.append(row)
+    head = ["images", "file", "loaded in", "MiB read", "MiB held", "first batch", "ms per step"]
+    return table([*head, "MiB of an epoch", "on paper"], rows)
 
 
 def sparse_file(path: Path, count: int) -> None:

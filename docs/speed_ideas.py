@@ -6,8 +6,7 @@ Each idea is tried on the article's network, in a process of its own, for five r
 the step as it is. Run it on a quiet machine: it takes some minutes.
 """
 
-import os
-import subprocess
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +16,7 @@ from statistics import median
 from unittest.mock import patch
 
 import numpy as np
-from generated import DOCS, put
+from generated import DOCS, printed_by, put, ranging
 
 from numpyvae import (
     VAE,
@@ -30,6 +29,7 @@ from numpyvae import (
     load_dataset,
     optim,
 )
+from numpyvae.experiments.report import table
 from numpyvae.functional import Array
 from numpyvae.optim import Move
 from numpyvae.training.kernels import blas_threads
@@ -216,47 +216,35 @@ def subnormal(sweep: int) -> tuple[float, float]:
     return median(times[-200:]), float(np.mean((sums > 0) & (sums < np.finfo(sums.dtype).tiny)))
 
 
-def in_a_process(*arguments: str, **environment: str) -> list[float]:
-    """The numbers that this program prints, given these arguments and variables."""
-    done = subprocess.run(
-        [sys.executable, __file__, *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [float(number) for number in done.stdout.split()]
-
-
 def main() -> None:
     match sys.argv[1:]:
         case ["subnormal", sweep]:
-            print(*subnormal(int(sweep)))
+            print(json.dumps(subnormal(int(sweep))))
             return
         case [idea, batch]:
-            print(measured(idea, int(batch)))
+            print(json.dumps(measured(idea, int(batch))))
             return
-    rows = ["| | ms per step | gain, and its range |", "|---|---|---|"]
+    rows = []
     for batch in ("64", "512"):
         times: dict[str, list[float]] = {idea: [] for idea in IDEAS}
         for _ in range(ROUNDS):
             for idea in IDEAS:
-                (ms,) = in_a_process(idea, batch, **SPINNING.get(idea, {}))
-                times[idea].append(ms)
+                times[idea].append(printed_by(__file__, idea, batch, **SPINNING.get(idea, {})))
         for idea, values in times.items():
             gains = [1 - ms / now for ms, now in zip(values, times[IDEAS[0]], strict=True)]
-            row = f"| batch {batch}, {idea} | {median(values):.2f} |"
-            if idea != IDEAS[0]:
-                row += f" {median(gains):+.1%} ({min(gains):+.1%} to {max(gains):+.1%})"
-            rows.append(f"{row} |")
-            print(rows[-1], flush=True)
-    small = ["| Adam | ms per step | subnormal |", "|---|---|---|"]
+            gain = f"{median(gains):+.1%} ({min(gains):+.1%} to {max(gains):+.1%})"
+            text = "" if idea == IDEAS[0] else gain
+            rows.append([f"batch {batch}, {idea}", f"{median(values):.2f}", text])
+            print(*rows[-1], flush=True)
+    small = []
     for name, steps in (("as it is", optim.SWEEP), ("without sweeping", 10**9)):
-        found = [in_a_process("subnormal", str(steps)) for _ in range(ROUNDS)]
+        found = [printed_by(__file__, "subnormal", str(steps)) for _ in range(ROUNDS)]
         of_adam, shares = zip(*found, strict=True)
-        spread = f"{median(of_adam):.2f} ({min(of_adam):.2f} to {max(of_adam):.2f})"
-        small.append(f"| {name} | {spread} | {median(shares):.0%} |")
-    texts = {"ideas": "\n".join(rows), "subnormal": "\n".join(small)}
+        small.append([name, ranging(of_adam), f"{median(shares):.0%}"])
+    texts = {
+        "ideas": table(["", "ms per step", "gain, and its range"], rows),
+        "subnormal": table(["Adam", "ms per step", "subnormal"], small),
+    }
     put(DOCS / "speed.md", "measured", texts)
 
 

@@ -7,7 +7,7 @@ import pytest
 from generated import filled, parts, put
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-KINDS = ("source", "output", "generated", "measured", "scale", "report")
+KINDS = ("source", "output", "generated", "mistake", "measured", "scale", "report")
 PAGE = """\
 before
 <!-- source: one two -->

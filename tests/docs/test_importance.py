@@ -27,25 +27,26 @@ def test_a_table_trains_and_evaluates_what_is_missing(own_folder, monkeypatch, c
     monkeypatch.setattr(importance, "SEEDS", {1: (0, 1), 2: (0,)})
     monkeypatch.setattr(importance, "SETTINGS", {"own.npz": "--epochs 1"})
     monkeypatch.setattr(importance, "EVALUATED", 10)
-    first = importance.table("own.npz").splitlines()[2:]
+    first = importance.paper("own.npz").splitlines()[2:]
     assert re.match(r"\| VAE \| 1 \| \d+\.\d\d ± \d\.\d\d \| \d+ ± \d \| -\d+\.\d\d ± ", first[0])
     assert re.match(r"\| IWAE \| 2 \| \d+\.\d\d \| \d+ \| -\d+\.\d\d \|$", first[1])
     commands = re.findall(r"^\$ numpyvae (\w+)", capsys.readouterr().out, re.MULTILINE)
     assert commands == ["train", "evaluate"] * 3
 
-    assert importance.table("own.npz").splitlines()[2:] == first
+    assert importance.paper("own.npz").splitlines()[2:] == first
     assert "$ numpyvae" not in capsys.readouterr().out
     with pytest.raises(SystemExit):
         importance.call("train --epochs 0")
 
 
 def test_a_mistake_is_measured_by_the_right_code(monkeypatch, tiny):
-    monkeypatch.setattr(importance, "DATA", tiny)
+    monkeypatch.setattr("mistakes.digits", lambda: tiny)
     settings = {**importance.MISTAKES, "dataset": "tiny", "epochs": 1, "hidden": (6, 6)}
+    error = next(error for error in IMPORTANCE_ERRORS if error.name == "1/K forgotten")
     monkeypatch.setattr(importance, "MISTAKES", settings)
     monkeypatch.setattr(importance, "CHECKED", 4)
-    error = next(error for error in IMPORTANCE_ERRORS if error.name == "1/K forgotten")
-    shown, true, run = importance.trained(error)
-    assert true - shown == pytest.approx(1.609, abs=1e-3)  # log 5
-    assert importance.trained(None)[:2] == (true, true)
-    assert importance.seen_in(error, run) == "losses"
+    monkeypatch.setattr(importance, "IMPORTANCE_ERRORS", [error])
+    right, wrong = (row.split(" | ") for row in importance.mistakes().splitlines()[2:])
+    assert wrong[2] == right[2].partition(",")[0]
+    assert float(wrong[2]) - float(wrong[1]) == pytest.approx(1.609, abs=0.011)  # log 5
+    assert wrong[3] == "losses |"

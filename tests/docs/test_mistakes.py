@@ -49,9 +49,9 @@ def test_whole_lines_are_shown_wrong_then_right():
 def test_a_short_training_with_and_without_an_error(monkeypatch, tiny):
     """Losses shown differ from those measured by right code just where the loss is wrong."""
     settings = {"dataset": "tiny", "hidden": (6, 6), "z_dim": 2, "beta": 0.5, "batch_size": 16}
-    monkeypatch.setattr(mistakes, "SETTINGS", {**settings, "epochs": 2})
+    monkeypatch.setattr(mistakes, "SETTINGS", settings)
     monkeypatch.setattr(mistakes, "EPOCHS", 2)
-    monkeypatch.setattr(mistakes, "DATA", tiny)
+    monkeypatch.setattr(mistakes, "digits", lambda: tiny)
     monkeypatch.setattr(mistakes, "CHECKED", 8)
     mistakes.right.cache_clear()
     right = mistakes.right("mse")
@@ -62,7 +62,8 @@ def test_a_short_training_with_and_without_an_error(monkeypatch, tiny):
         ("no bias correction in Adam", False, True, False, False, False, True),
     ):
         error = next(error for error in ERRORS if error.name == name)
-        training, found = mistakes.train(error), mistakes.check(error)
+        config = mistakes.config(error.reconstruction)
+        training, found = mistakes.train(config, error), mistakes.check(error)
         assert np.allclose(training.shown, training.true) == (not wrong_loss)
         assert (training.true != right.true) == changes_training
         assert [bool(part) for part in found] == [in_loss, in_gradient, in_differences, in_adam]
