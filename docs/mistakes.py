@@ -148,19 +148,11 @@ def config(reconstruction: Reconstruction, seed: int = 0) -> Config:
 
 def knows_nothing(reconstruction: Reconstruction) -> float:
     """The loss of a model that draws the average training image always, at a KL of 0."""
-<<<<<<< HEAD
-    mean = as_floats(DATA.train_images, np.float64).mean(0).clip(1e-6, 1 - 1e-6)
-    x = as_floats(DATA.test_images, np.float64)
+    mean = as_floats(digits().train_images, np.float64).mean(0).clip(1e-6, 1 - 1e-6)
+    x = as_floats(digits().test_images, np.float64)
     loss = RECONSTRUCTIONS[reconstruction]
     y = np.log(mean / (1 - mean)) if loss.takes_logits else mean
     return float(loss.value(np.broadcast_to(y, x.shape), x).mean())
-=======
-    mean = as_floats(digits().train_images, np.float64).mean(0).clip(1e-6, 1 - 1e-6)
-    x = as_floats(digits().test_images, np.float64)
-    if reconstruction == "bce":
-        return float(-(x * np.log(mean) + (1 - x) * np.log(1 - mean)).sum(1).mean())
-    return float(np.square(x - mean).sum(1).mean())
->>>>>>> 76f5c7a (docs' programs share tables, spreads, processes and trainings with a mistake; importing one loads no data set)
 
 
 # Checking, in float64
