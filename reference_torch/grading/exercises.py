@@ -1,6 +1,8 @@
 """The exercises: what is to be written, what it is called with, and what is right."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,34 +12,44 @@ from numpy.typing import DTypeLike
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from numpyvae import VAE, Adam
+from numpyvae import VAE
 from numpyvae import functional as F
-from numpyvae.flat import FlatArrays
 from numpyvae.functional import Array
 from numpyvae.network import FullyConnected
 from numpyvae.reconstruction import Reconstruction
 
 from ..twin.model import TorchVAE
 from ..twin.network import TorchFullyConnected
+from .known_mistakes import ADAM as ADAM_LINES
+from .known_mistakes import adam_path
+from .worker import STEPS, Arguments, Call, call, call_for_names, take_steps
 
 # (B, in, out): with different sizes a transposition shows by its shape, with equal ones by its
 # values; a size of 1 may be broadcast where it should not be.
 SHAPES = ((4, 3, 5), (5, 1, 2), (1, 4, 1), (1, 1, 1), (3, 3, 3))
-STEPS = 4  # of Adam
-Arguments = dict[str, Any]
-Results = dict[str, Array]
+MANY_ROWS = ((64, 12, 9), (130, 4, 3))
+EDGE_SHAPE = (8, 6, 5)
+DTYPES = ("float64", "float32")
 
 
 class Draw:
-    """Random arguments: images, inputs and outputs in one of ``SHAPES``."""
+    """Random arguments, of a shape (B, in, out); another ``round`` draws other numbers."""
 
-    def __init__(self, shape: tuple[int, int, int], dtype: DTypeLike) -> None:
+    def __init__(self, shape: tuple[int, int, int], dtype: DTypeLike, round: int = 0) -> None:
         self.rows, self.n_in, self.n_out = shape
         self.dtype = np.dtype(dtype)
-        self.rng = np.random.default_rng(shape)
+        self.rng = np.random.default_rng([*shape, round] if round else shape)
 
     def normal(self, *shape: int) -> Array:
         return self.rng.standard_normal(shape).astype(self.dtype)
+
+    def uniform(self, low: float, high: float) -> Array:
+        """Inputs between two numbers."""
+        return self.rng.uniform(low, high, (self.rows, self.n_in)).astype(self.dtype)
+
+    def some(self, *values: float) -> Array:
+        """Inputs that are each one of these."""
+        return self.rng.choice(values, (self.rows, self.n_in)).astype(self.dtype)
 
     def ins(self) -> Array:
         return self.normal(self.rows, self.n_in)
@@ -46,35 +58,84 @@ class Draw:
         return self.normal(self.rows, self.n_out)
 
     def number(self) -> float:
-        return float(self.rng.uniform(0.2, 0.8))
+        """Where the batch is the usual 64 it is 1, as beta usually is."""
+        return 1.0 if self.rows == 64 else float(self.rng.uniform(0.2, 0.8))
 
     def pixels(self) -> Array:
-        return self.rng.uniform(0.1, 0.9, (self.rows, self.n_in)).astype(self.dtype)
+        return self.uniform(0.1, 0.9)
+
+    def to_the_end(self, float64: float, float32: float) -> Array:
+        """Inputs as far from 0 on both sides as the dtype can follow."""
+        end = float64 if self.dtype == np.float64 else float32
+        return self.uniform(-end, end)
+
+
+Draws = Callable[[Draw], Arguments]
+
+
+class Problem(NamedTuple):
+    """How the arguments of a call are drawn; ``edge`` says what is special about them."""
+
+    draw: Draws
+    shape: tuple[int, int, int]
+    dtype: str
+    round: int = 0
+    edge: str = ""
+
+    def arguments(self) -> Arguments:
+        return self.draw(Draw(self.shape, self.dtype, self.round))
 
 
 class Exercise(NamedTuple):
     """A function to be written, and the names of its results.
 
     ``autograd`` and ``source`` find the results for the same arguments: the first is what grading
-    compares with, the second only helps to recognise mistakes. ``draws`` make the arguments, and
-    ``call`` gives them to the learner's function.
+    compares with, the second only helps to recognise mistakes. ``draws`` make usual arguments, and
+    ``edges`` special ones, by what is special. ``call`` gives them to the learner's function.
     """
 
     name: str
     results: tuple[str, ...]
-    draws: tuple[Callable[[Draw], Arguments], ...]
+    draws: tuple[Draws, ...]
     autograd: Callable[..., tuple[Tensor, ...]]
     source: Callable[..., Any]
-    call: Callable[[Callable[..., Any], Arguments], Any] = lambda function, given: function(**given)
+    edges: Mapping[str, Draws] = {}
+    call: Call = call
+
+    def problems(self) -> Iterator[Problem]:
+        """All that the function is called with; two have the same shape and dtype."""
+        for draw in self.draws:
+            for dtype in DTYPES:
+                for shape in (*SHAPES, *MANY_ROWS):
+                    yield Problem(draw, shape, dtype)
+            yield Problem(draw, SHAPES[0], "float64", round=1)
+        for edge, draw in self.edges.items():
+            for dtype in DTYPES:
+                yield Problem(draw, EDGE_SHAPE, dtype, edge=edge)
 
 
 def operation(
     autograd: Callable[..., tuple[Tensor, ...]],
     results: tuple[str, ...],
-    *draws: Callable[[Draw], Arguments],
+    draw: Draws,
+    edges: Mapping[str, Draws] = {},
 ) -> Exercise:
+    """An exercise that ``functional`` solves, and that later ones are lent.
+
+    Its results are proportional to what is called grad_..., whatever the size of that.
+    """
     name = autograd.__name__
-    return Exercise(name, results, draws, autograd, lambda **given: getattr(F, name)(**given))
+
+    def scaled(scale: float, draw: Draw, of: Draws = draw) -> Arguments:
+        given = of(draw)
+        return {n: value * scale if n.startswith("grad_") else value for n, value in given.items()}
+
+    if any(argument.startswith("grad_") for argument in signature(autograd).parameters):
+        sizes = {f"gradients of {scale:g}": partial(scaled, scale) for scale in (1e-20, 1e-8, 1e6)}
+        edges = sizes | dict(edges)
+    return Exercise(
+        name, results, (draw,), autograd, lambda **given: getattr(F, name)(**given), edges
+    )
 
 
 def gradients(y: Tensor, inputs: list[Tensor], grad_y: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -124,21 +185,34 @@ def bernoulli_cross_entropy_backward(logits: Tensor, x: Tensor) -> tuple[Tensor,
     return gradients(TF.binary_cross_entropy_with_logits(a, x, reduction="sum"), [a])
 
 
-def draw_model(reconstruction: Reconstruction) -> Callable[[Draw], Arguments]:
+def draw_model(
+    reconstruction: Reconstruction, beta: float | None = None, eps: float = 1.0, large: bool = False
+) -> Draws:
+    """Draws a model and what its forward pass leaves behind, for noise of a size ``eps``.
+
+    ``large`` spreads log_var and the logits.
+    """
+
     def arguments(draw: Draw) -> Arguments:
-        sizes = draw.n_in, draw.n_out, draw.rows, draw.n_in
+        sizes = draw.n_in, draw.n_out, (draw.rows - 1) % 8 + 1, min(draw.n_in, draw.n_out)
         vae = VAE(FullyConnected(*sizes, draw.dtype), reconstruction)
         for name, parameter in vae.parameters.items():
             # biases mostly above 0, so that units are on even in the smallest model
             parameter[...] = 0.5 * draw.normal(*parameter.shape) + 0.5 * name.endswith("bias")
-        x, eps, beta = draw.pixels(), draw.ins(), draw.number()
-        vae.forward(x, eps, beta)
+        if large:
+            vae.parameters["mean.bias"][...] *= 10
+            vae.parameters["log_var.bias"][...] = np.linspace(-20, 12, sizes[-1])
+            vae.parameters["decoder3.bias"][...] = np.linspace(-30, 30, sizes[0])
+        x = draw.some(0, 0.1, 0.5, 0.9, 1) if large else draw.pixels()
+        noise = eps * draw.normal(draw.rows, sizes[-1])
+        given_beta = draw.number() if beta is None else beta
+        vae.forward(x, noise, given_beta)
         return {
             "w": dict(vae.parameters),
             "a": vae.activations,
             "x": x,
-            "eps": eps,
-            "beta": beta,
+            "eps": noise,
+            "beta": given_beta,
             "reconstruction": reconstruction,
         }
 
@@ -192,12 +266,38 @@ def draw_adam(draw: Draw) -> Arguments:
     n = draw.rows * draw.n_in
     return {
         "p": draw.normal(n),
-        "g": [draw.normal(n) for _ in range(STEPS)],  # one for each step
+        "g": [draw.normal(n) for _ in range(4)],  # one for each step
         "lr": 0.1,
         "betas": (0.7, 0.8),
         "eps": draw.number(),
         "weight_decay": draw.number(),
     }
+
+
+def without_decay(draw: Draw) -> Arguments:
+    return draw_adam(draw) | {"weight_decay": 0.0}
+
+
+def with_defaults(draw: Draw) -> Arguments:
+    """PyTorch's, for many steps; gradients of all sizes that become smaller, some always 0."""
+    n = draw.rows * draw.n_in
+    sizes = 10 * np.exp(draw.normal(n)) * (np.arange(n) % 7 > 0)
+    return {
+        "p": draw.normal(n),
+        "g": [(draw.normal(n) * sizes / (1 + t / 20)).astype(draw.dtype) for t in range(STEPS[-1])],
+        "lr": 1e-3,
+        "betas": (0.9, 0.999),
+        "eps": 1e-8,
+        "weight_decay": 0.01,
+    }
+
+
+def with_tiny_gradients(size: float, draw: Draw) -> Arguments:
+    """From p = 0, where the smallest of steps shows."""
+    n = draw.rows * draw.n_in
+    gradients = [size * draw.normal(n) for _ in range(20)]
+    given = {"p": np.zeros(n, draw.dtype), "g": gradients, "weight_decay": 0.0}
+    return with_defaults(draw) | given
 
 
 def adam_step(
@@ -211,41 +311,15 @@ def adam_step(
     p = nn.Parameter(p)
     adam = torch.optim.AdamW([p], lr, betas, eps, weight_decay)
     path = []
-    for p.grad in g:
+    for t, p.grad in enumerate(g, 1):
         adam.step()
-        path.append(p.detach().clone())
+        if t in STEPS:
+            path.append(p.detach().clone())
     return tuple(path)
 
 
-def source_adam_step(p: Array, g: list[Array], **settings: Any) -> list[Array]:
-    parameters = FlatArrays({"p": p.shape}, p.dtype)
-    parameters.flat[...] = p
-    adam = Adam(parameters, **settings)
-    path = []
-    for gradient in g:
-        adam.step({"p": gradient})
-        path.append(parameters.flat.copy())
-    return path
-
-
-def take_steps(step: Callable[..., Any], given: Arguments) -> list[Array]:
-    """Steps the learner's Adam, which works in place; p after each step."""
-    p = given["p"].copy()
-    settings = {name: given[name] for name in ("lr", "betas", "eps", "weight_decay")}
-    m, v = np.zeros_like(p), np.zeros_like(p)
-    path = []
-    for t, g in enumerate(given["g"], 1):
-        before = {"p": p.copy(), "m": m.copy(), "v": v.copy()}
-        step(p, g, m, v, t, **settings)
-        for name, array in {"p": p, "m": m, "v": v}.items():
-            if np.array_equal(array, before[name]):
-                raise Mistake(
-                    f"It leaves {name} as it was. `{name} = ...` gives the name to a new array, "
-                    f"which is lost when the function ends; `{name} -= ...`, `{name} *= ...` and "
-                    f"`{name}[...] = ...` write into the array that was given."
-                )
-        path.append(p.copy())
-    return path
+def source_adam_step(**given: Any) -> list[Array]:
+    return adam_path(ADAM_LINES, given, STEPS)
 
 
 BACKWARD_ORDER = tuple(
@@ -258,43 +332,106 @@ OPERATIONS = (
         linear_backward_parameters,
         ("grad_weight", "grad_bias"),
         lambda draw: {"grad_y": draw.outs(), "x": draw.ins()},
+        {"x to 1000": lambda draw: {"grad_y": draw.outs(), "x": draw.uniform(-1000, 1000)}},
     ),
     operation(
         linear_backward_input,
         ("grad_x",),
         lambda draw: {"grad_y": draw.outs(), "weight": draw.normal(draw.n_out, draw.n_in)},
+        {
+            "weights of 1000": lambda draw: {
+                "grad_y": draw.outs(),
+                "weight": 1000 * draw.normal(draw.n_out, draw.n_in),
+            }
+        },
     ),
     operation(
         relu_backward,
         ("grad_x",),
         lambda draw: {"grad_y": draw.ins(), "y": np.maximum(draw.ins(), 0)},
+        {
+            f"y of {size:g}": partial(
+                lambda size, draw: {"grad_y": draw.ins(), "y": size * np.maximum(draw.ins(), 0)},
+                size,
+            )
+            for size in (1e-20, 1e6)
+        },
     ),
     operation(
         sigmoid_backward,
         ("grad_a",),
         lambda draw: {"grad_y": draw.ins(), "y": draw.pixels()},
+        {
+            "y from 0 to 1": lambda draw: {
+                "grad_y": draw.ins(),
+                "y": draw.some(0, 1e-12, 1e-9, 1e-5, 0.3, 0.5, 0.7, 1 - 1e-5, 1 - 1e-9, 1),
+            }
+        },
     ),
     operation(
         squared_error_backward,
         ("grad_y",),
         lambda draw: {"y": draw.pixels(), "x": draw.pixels()},
+        {
+            "black, white and grey": lambda draw: {
+                "y": draw.some(0, 0.25, 0.5, 1),
+                "x": draw.some(0, 0.25, 0.5, 1),
+            },
+            "values of 1000": lambda draw: {"y": 1000 * draw.ins(), "x": 1000 * draw.ins()},
+        },
     ),
     operation(
         bernoulli_cross_entropy_backward,
         ("grad_logits",),
         lambda draw: {"logits": draw.ins(), "x": draw.pixels()},
-        # where exp(logits) or exp(-logits) overflows
-        lambda draw: {"logits": 1000 * np.sign(draw.ins()), "x": draw.pixels()},
+        {
+            "logits to 30": lambda draw: {
+                "logits": draw.uniform(-30, 30),
+                "x": draw.some(0, 0.25, 0.5, 1),
+            },
+            # where exp(logits) or exp(-logits) overflows
+            "logits of 1000": lambda draw: {
+                "logits": 1000 * np.sign(draw.ins()),
+                "x": draw.pixels(),
+            },
+        },
     ),
     operation(
         reparameterize_backward,
         ("grad_mean", "grad_log_var"),
         lambda draw: {"grad_z": draw.ins(), "log_var": draw.ins(), "eps": draw.ins()},
+        {
+            "log_var from -60 to 4": lambda draw: {
+                "grad_z": draw.ins(),
+                "log_var": draw.uniform(-60, 4),
+                "eps": 3 * draw.ins(),
+            },
+            "log_var to the ends": lambda draw: {
+                "grad_z": draw.ins(),
+                "log_var": draw.to_the_end(700, 80),
+                "eps": draw.ins(),
+            },
+        },
     ),
     operation(
         kl_divergence_backward,
         ("grad_mean", "grad_log_var"),
         lambda draw: {"grad_kl": draw.number(), "mean": draw.ins(), "log_var": draw.ins()},
+        {
+            "grad_kl 1": lambda draw: {"grad_kl": 1.0, "mean": draw.ins(), "log_var": draw.ins()},
+            "grad_kl 0": lambda draw: {"grad_kl": 0.0, "mean": draw.ins(), "log_var": draw.ins()},
+            "log_var from -60 to 4": lambda draw: {
+                "grad_kl": 4.0,
+                "mean": 1000 * draw.ins(),
+                "log_var": draw.uniform(-60, 4),
+            },
+            # times 1e-170, so that its square is a number, too
+            "log_var to the ends": lambda draw: {
+                "grad_kl": 1.0 if draw.dtype == np.float32 else 1e-170,
+                "mean": draw.ins(),
+                "log_var": draw.to_the_end(700, 80),
+            },
+        },
     ),
 )
 MODEL = Exercise(
@@ -303,47 +440,27 @@ MODEL = Exercise(
     (draw_model("mse"), draw_model("bce")),
     backward,
     source_backward,
+    {
+        "beta 1": draw_model("mse", beta=1.0),
+        "beta 0, eps 0": draw_model("bce", beta=0.0, eps=0.0),
+        "beta 100": draw_model("bce", beta=100.0),
+        "large log_var and logits, mse": draw_model("mse", large=True),
+        "large log_var and logits": draw_model("bce", large=True),
+    },
+    call_for_names,
 )
 ADAM = Exercise(
     "adam_step",
-    tuple(f"p after step {t}" for t in range(1, STEPS + 1)),
+    tuple(f"p after step {t}" for t in STEPS),
     (draw_adam,),
     adam_step,
     source_adam_step,
+    {
+        "no decay": without_decay,
+        "PyTorch's defaults": with_defaults,
+        "gradients of 1e-8": partial(with_tiny_gradients, 1e-8),
+        "gradients of 1e-20": partial(with_tiny_gradients, 1e-20),
+    },
     take_steps,
 )
 EXERCISES = (*OPERATIONS, MODEL, ADAM)
-
-
-class Mistake(Exception):
-    """Something is wrong that needs no comparison of numbers; the message says what."""
-
-
-def named_results(exercise: Exercise, returned: Any) -> Results:
-    """What a function returned, by name."""
-    names = exercise.results
-    if returned is None:
-        raise Mistake("It returns None: is there a return at its end?")
-    if exercise is MODEL:
-        if not isinstance(returned, Mapping):
-            raise Mistake(f"It returns a {type(returned).__name__}: return a dict, by name.")
-        missing = [name for name in names if returned.get(name) is None]
-        if missing:
-            raise Mistake(f"These are missing in what it returns: {', '.join(missing)}.")
-        arrays = [returned[name] for name in names]
-    elif len(names) == 1 and not isinstance(returned, tuple | list):
-        arrays = [returned]
-    elif isinstance(returned, tuple | list) and len(returned) == len(names):
-        arrays = list(returned)
-    else:
-        kind = type(returned).__name__
-        raise Mistake(f"It returns a {kind}, and should return {' and '.join(names)}.")
-    results = {}
-    for name, array in zip(names, arrays, strict=True):
-        try:
-            results[name] = np.asarray(array)
-        except Exception:  # a list of lists of several lengths, a tensor that requires grad
-            results[name] = np.array(None)
-        if results[name].dtype.kind not in "biuf":
-            raise Mistake(f"{name} is no array of numbers, but a {type(array).__name__}.")
-    return results

@@ -1,44 +1,25 @@
 """Grades backward functions that a learner wrote: against autograd, with hints."""
 
 import argparse
-import copy
-import linecache
 import logging
 import textwrap
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache, partial
-from itertools import product
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from numpyvae import InputError
-from numpyvae import functional as F
-from numpyvae.data.files import reading
-from numpyvae.functional import Array
 
 from ..proof.parity import Comparison, parity
-from .chain import CHAIN, first_wrong, gradients_on_the_way, watch
-from .exercises import (
-    ADAM,
-    EXERCISES,
-    MODEL,
-    OPERATIONS,
-    SHAPES,
-    Arguments,
-    Draw,
-    Exercise,
-    Mistake,
-    Results,
-    named_results,
-)
+from .chain import CHAIN, first_wrong, gradients_on_the_way
+from .exercises import EXERCISES, MODEL, OPERATIONS, Exercise, Problem
 from .hints import Case, close, hint
+from .process import Process
+from .worker import EXERCISES_FILE, Answer, Arguments, Task, same
 
 DESCRIPTION = """\
 Grade the functions that you wrote into a copy of docs/exercises/by_hand.py.
@@ -51,8 +32,7 @@ FILE is a Python program, and grading runs it: grade only what you wrote or have
 The exit status is 0 if all functions are right, 1 if any is wrong or not yet written, 2 if the
 file cannot be read or has none of them.
 """
-EXERCISES_FILE = "docs/exercises/by_hand.py"
-DTYPES = ("float64", "float32")
+NOT_YET = "not yet written"
 
 
 class Verdict(NamedTuple):
@@ -64,100 +44,85 @@ class Verdict(NamedTuple):
 
 
 def grade(path: Path) -> list[Verdict]:
-    """Grades a learner's file.
+    """Grades a learner's file, which runs in a process of its own.
 
     Raises:
         InputError: it cannot be read or run, or has none of the functions.
     """
-    with np.errstate(all="ignore"):  # the numbers are judged, not how they came about
-        return _grade(path)
+    with np.errstate(all="ignore"), Process(path) as process:
+        written = process.ask("has", [exercise.name for exercise in EXERCISES]).value
+        if not written:
+            raise InputError(
+                f"{path} has none of the functions of {EXERCISES_FILE}: copy that file"
+            )
+        return [
+            _verdict(exercise, process)
+            if exercise.name in written
+            else Verdict(exercise.name, NOT_YET, ("The file has no such function.",))
+            for exercise in EXERCISES
+        ]
 
 
-def _grade(path: Path) -> list[Verdict]:
-    module = _load(path)
-    if not any(hasattr(module, exercise.name) for exercise in EXERCISES):
-        raise InputError(f"{path} has none of the functions of {EXERCISES_FILE}: copy that file")
-    verdicts = [_verdict(exercise, module) for exercise in OPERATIONS]
-    right_ones = {exercise.name: getattr(F, exercise.name) for exercise in OPERATIONS}
-    with patch.dict(vars(module), right_ones):
-        verdicts.append(_verdict(MODEL, module))
-    return [*verdicts, _verdict(ADAM, module)]
-
-
-def _verdict(exercise: Exercise, module: ModuleType) -> Verdict:
-    function = getattr(module, exercise.name, None)
-    if function is None:
-        return Verdict(exercise.name, "not yet written", ("The file has no such function.",))
+def _verdict(exercise: Exercise, process: Process) -> Verdict:
+    ask = partial(_ask, process, _task(exercise))
+    problems = list(exercise.problems())
+    arguments = [problem.arguments() for problem in problems]
     try:
-        problems = product(SHAPES, DTYPES, exercise.draws)
-        cases = [_case(exercise, function, *problem) for problem in problems]
+        answers = [ask("results", given) for given in arguments]
+        for given, answer in reversed(list(zip(arguments, answers, strict=True))):
+            if not same(answer.value, ask("results", given).value):
+                raise Wrong(
+                    "Called again with the same arguments, it gives another result. A backward "
+                    "pass draws nothing (eps is the noise of the forward pass, and is given) and "
+                    "keeps nothing from one call to the next."
+                )
+        ask("unchanged")
+    except Wrong as wrong:
+        remarks: tuple[str, ...] = wrong.args
     except NotImplementedError:
-        return Verdict(exercise.name, "not yet written")
-    except Mistake as mistake:
-        remarks: tuple[str, ...] = (str(mistake),)
-    except (Exception, SystemExit) as error:
-        remarks = _describe(error, str(module.__file__))
+        return Verdict(exercise.name, NOT_YET)
     else:
-        remarks = _judge(exercise, function, cases)
+        cases = [_case(exercise, *of) for of in zip(problems, arguments, answers, strict=True)]
+        remarks = _judge(exercise, partial(ask, "seen"), cases)
     return Verdict(exercise.name, "wrong" if remarks else "right", remarks)
 
 
-def _case(
-    exercise: Exercise,
-    function: Callable[..., Any],
-    shape: tuple[int, int, int],
-    dtype: str,
-    draw: Callable[[Draw], Arguments],
-) -> Case:
-    given = draw(Draw(shape, dtype))
-    got, remark = _call(exercise, function, given)
-    if not _same(got, _call(exercise, function, given)[0]):
-        raise Mistake(
-            "Called twice with the same arguments, it gives two different results. Nothing in a "
-            "backward pass is random: eps is the noise of the forward pass, and is given."
-        )
-    expected = _expected(exercise, shape, dtype, draw)
-    return Case(given, {c.name: c._replace(numpy=got[c.name]) for c in expected}, remark)
+class Wrong(Exception):
+    """A function is wrong beside its numbers: the remarks."""
+
+
+def _ask(process: Process, task: Task, method: str, *arguments: Any) -> Answer:
+    answer = process.ask(method, task, *arguments)
+    if answer.failure == ():
+        raise NotImplementedError
+    if answer.failure:
+        raise Wrong(*answer.failure)
+    return answer
+
+
+def _task(exercise: Exercise) -> Task:
+    lent = () if exercise in OPERATIONS else tuple(other.name for other in OPERATIONS)
+    return Task(exercise.name, exercise.results, exercise.call, lent)
+
+
+def _case(exercise: Exercise, problem: Problem, given: Arguments, answer: Answer) -> Case:
+    expected = _expected(exercise.autograd, exercise.results, problem)
+    comparisons = {c.name: c._replace(numpy=answer.value[c.name]) for c in expected}
+    return Case(given, comparisons, problem.edge, answer.remark)
 
 
 @cache
 def _expected(
-    exercise: Exercise,
-    shape: tuple[int, int, int],
-    dtype: str,
-    draw: Callable[[Draw], Arguments],
+    autograd: Callable[..., tuple[Tensor, ...]], names: tuple[str, ...], problem: Problem
 ) -> list[Comparison]:
     """What autograd finds, beside zeros for the learner's results."""
-    given = draw(Draw(shape, dtype))
-    return parity(partial(_reference, exercise, given), dict.fromkeys(exercise.results, 0))
+    given = problem.arguments()
 
+    def reference() -> dict[str, Tensor]:
+        results = autograd(**{name: _tensors(value) for name, value in given.items()})
+        return dict(zip(names, results, strict=False))  # a path may be shorter
 
-def _call(
-    exercise: Exercise, function: Callable[..., Any], given: Arguments
-) -> tuple[Results, str | None]:
-    """What a function returns; with a remark where that is no new array."""
-    lent = copy.deepcopy(given)
-    returned = exercise.call(function, lent)
-    for name, value in given.items():
-        if not _same(value, lent[name]):
-            raise Mistake(
-                f"It writes into its argument {name}, which others still need: make a new array."
-            )
-    results, remark = named_results(exercise, returned), None
-    arguments = [(name, array) for name, value in lent.items() for array in _arrays(value)]
-    for name, result in results.items():
-        for argument, array in arguments:
-            if np.may_share_memory(result, array):
-                remark = (
-                    f"{name} is its argument {argument} itself, or a part of it, and should be a "
-                    "new array: who changes one would change the other."
-                )
-    return {name: np.array(result) for name, result in results.items()}, remark
-
-
-def _reference(exercise: Exercise, given: Arguments) -> dict[str, Tensor]:
-    results = exercise.autograd(**{name: _tensors(value) for name, value in given.items()})
-    return dict(zip(exercise.results, results, strict=True))
+    return parity(reference, dict.fromkeys(reference(), 0))
 
 
 def _tensors(value: Any) -> Any:
@@ -169,29 +134,16 @@ def _tensors(value: Any) -> Any:
     return [_tensors(part) for part in value] if isinstance(value, list) else value
 
 
-def _arrays(value: Any) -> list[Array]:
-    """All arrays in a value."""
-    parts = value.values() if isinstance(value, dict) else value
-    return list(parts) if isinstance(value, dict | list) else [np.asarray(value)]
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two values are equal in every digit, all arrays in them included."""
-    if isinstance(a, Mapping):
-        return all(_same(a[name], b.get(name)) for name in a)
-    if isinstance(a, list):
-        return all(map(_same, a, b))
-    return np.array_equal(a, b, equal_nan=True) if isinstance(a, np.ndarray) else bool(a == b)
-
-
-def _judge(exercise: Exercise, function: Callable[..., Any], cases: list[Case]) -> tuple[str, ...]:
+def _judge(
+    exercise: Exercise, seen: Callable[[Arguments], Answer], cases: list[Case]
+) -> tuple[str, ...]:
     """What is wrong, if anything is: the first wrong result, with a hint, then the others."""
     wrong = {name: [case for case in cases if case.is_wrong(name)] for name in exercise.results}
     names = [name for name, failures in wrong.items() if failures]
     remarks: list[str | None] = []
     if exercise is MODEL and names:
         right = [name for name in exercise.results if name not in names]
-        remarks.append(_courtesy(_first_wrong, function, right, wrong[names[0]]))
+        remarks.append(_courtesy(_first_wrong, seen, right, wrong[names[0]]))
     # What a model's or a path's first mistake entails is no mistake of its own
     for name in names if exercise in OPERATIONS else names[:1]:
         remarks += [*_how_wrong(name, wrong[name][0]), _courtesy(hint, exercise, name, cases)]
@@ -201,7 +153,7 @@ def _judge(exercise: Exercise, function: Callable[..., Any], cases: list[Case]) 
         return tuple(filter(None, remarks))
     for case in cases:
         for name in exercise.results:
-            if case.got[name].dtype != case.want[name].dtype:
+            if name in case.got and case.got[name].dtype != case.want[name].dtype:
                 return (f"{name} is {case.got[name].dtype} where its arguments are {case}.",)
         if case.remark:
             return (case.remark,)
@@ -218,7 +170,7 @@ def _courtesy(find: Callable[..., str | None], *arguments: Any) -> str | None:
 
 
 def _first_wrong(
-    function: Callable[..., Any], right: list[str], failures: list[Case]
+    seen: Callable[[Arguments], Answer], right: list[str], failures: list[Case]
 ) -> str | None:
     """Names the first wrong gradient of the model, those that it does not return included.
 
@@ -233,10 +185,10 @@ def _first_wrong(
     present: set[str] = set()
     missing: set[str] = set()
     for case in alike:
-        seen = watch(lambda given: function(**given), case.given)
+        arrays = seen(case.given).value
         for name, want in gradients_on_the_way(case.given).items():
             if want.any():
-                found = any(close(array, want) for array in seen)
+                found = any(close(array, want) for array in arrays)
                 (present if found else missing).add(name)
     known = {source for name in right for source in CHAIN[name].sources}
     if known & missing or not present - missing:
@@ -250,46 +202,23 @@ def _how_wrong(name: str, case: Case) -> list[str]:
         return [f"{name} has the shape {got.shape}, and should have {want.shape}.", f"({case})"]
     distance = np.nan_to_num(np.abs(got - want), nan=np.inf)
     worst = np.unravel_index(np.argmax(distance), distance.shape)
-    error = case.comparisons[name].error
-    percent = np.format_float_positional(100 * error, precision=3, fractional=False, trim="-")
-    by = f"off by {percent} %: " if np.isfinite(error) else ""
+    found, expected = _told_apart(float(got[worst]), float(want[worst]))
+    error = 100 * case.comparisons[name].error
+    percent = np.format_float_positional(error, precision=3, fractional=False, trim="-")
+    by = f"off by {percent if error < 1e6 else f'{error:.1g}'} %: " if np.isfinite(error) else ""
     return [
-        f"{name} is {by}{got[worst]:.4g} at {list(map(int, worst))}, where autograd finds "
-        f"{want[worst]:.4g}.",
+        f"{name} is {by}{found} at {list(map(int, worst))}, where autograd finds {expected}.",
         f"({case})",
     ]
 
 
-def _load(path: Path) -> ModuleType:
-    if not path.exists():
-        raise InputError(f"there is no {path}: copy {EXERCISES_FILE} to begin")
-    with reading(path) as stream:
-        text = stream.read().decode()
-    linecache.checkcache(str(path))  # another file may have been graded under this name
-    module = ModuleType(path.stem)
-    module.__file__ = str(path)
-    try:
-        exec(compile(text, str(path), "exec"), vars(module))
-    except (Exception, SystemExit) as error:
-        raise InputError(
-            f"{path} cannot be run. " + " ".join(_describe(error, str(path)))
-        ) from None
-    return module
-
-
-def _describe(error: BaseException, path: str) -> tuple[str, ...]:
-    """An error of the learner's code, with the line of the file where it arose."""
-    what = ": ".join(filter(None, [type(error).__name__, str(error)]))
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return (f"Line {error.lineno} is no valid Python: {error.msg}", (error.text or "").strip())
-    lines = [
-        number
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == path
-    ]
-    if not lines:
-        return (f"{what}. Is its signature still that of {EXERCISES_FILE}?",)
-    return (f"Line {lines[-1]}: {linecache.getline(path, lines[-1]).strip()}", what)
+def _told_apart(*numbers: float) -> list[str]:
+    """Numbers with so many digits that they differ."""
+    for digits in range(4, 18):
+        texts = [f"{number:.{digits}g}" for number in numbers]
+        if len(set(texts)) == len(texts):
+            break
+    return texts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """Hints: which known mistake explains a wrong result."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,18 +12,22 @@ from numpyvae.functional import Array
 
 from ..proof.deliberate_errors import ERRORS, DeliberateError
 from ..proof.parity import Comparison
-from .exercises import ADAM, OPERATIONS, Arguments, Exercise, Results, named_results
-from .known_mistakes import FORMULAS, MORE_ERRORS
+from .exercises import ADAM, OPERATIONS, Exercise
+from .known_mistakes import ADAM as ADAM_LINES
+from .known_mistakes import ADAM_MISTAKES, FORMULAS, MORE_ERRORS, Changes, adam_path
+from .worker import STEPS, Arguments, Results
 
 
 class Case(NamedTuple):
     """One call of a learner's function: its results beside autograd's.
 
-    ``remark``: what else is to be said about the results, should they be right.
+    ``edge``: what is special about the arguments. ``remark``: what else is to be said about the
+    results, should they be right.
     """
 
     given: Arguments
     comparisons: dict[str, Comparison]
+    edge: str = ""
     remark: str | None = None
 
     @property
@@ -35,16 +39,26 @@ class Case(NamedTuple):
         return {name: comparison.torch for name, comparison in self.comparisons.items()}
 
     def is_wrong(self, name: str) -> bool:
-        return not self.comparisons[name].agrees
+        return name in self.comparisons and not self.comparisons[name].agrees
 
     def arrays(self) -> dict[str, Array]:
         return {n: value for n, value in self.given.items() if isinstance(value, np.ndarray)}
 
     def __str__(self) -> str:
-        arrays = self.arrays()
-        shapes = [f"{name} {value.shape}" for name, value in arrays.items()]
-        texts = [value for value in self.given.values() if isinstance(value, str)]
-        return ", ".join([str(next(iter(arrays.values())).dtype), *shapes, *texts])
+        dtype = str(next(iter(self.arrays().values())).dtype)
+        shown = [text for name, value in self.given.items() if (text := _shown(name, value))]
+        return ", ".join([dtype, *shown]) + (f"; {self.edge}" if self.edge else "")
+
+
+def _shown(name: str, value: Any) -> str:
+    match value:
+        case np.ndarray():
+            return f"{name} {value.shape}"
+        case float():
+            return f"{name} {value:.3g}"
+        case str():
+            return value
+    return ""
 
 
 def hint(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
@@ -52,25 +66,55 @@ def hint(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
     failures = [case for case in cases if case.is_wrong(name)]
     return (
         _hint_of_shape(name, failures)
+        or _hint_of_precision(name, failures)
         or _hint_of_factor(name, failures)
         or _hint_of_exchange(exercise, failures)
+        or _hint_of_order(name, failures)
         or _hint_of_known_mistake(exercise, name, cases)
+        or _hint_of_reduction(name, failures)
+        or _hint_of_limit(name, failures)
     )
 
 
+def _pairs(name: str, failures: list[Case]) -> list[tuple[Array, Array]]:
+    """What is found, and what should be."""
+    return [(case.got[name], case.want[name]) for case in failures]
+
+
 def _hint_of_shape(name: str, failures: list[Case]) -> str | None:
-    pairs = [(case.got[name], case.want[name]) for case in failures]
-    if all(got.shape == want.shape[::-1] and close(got.T, want) for got, want in pairs):
+    pairs = _pairs(name, failures)
+    if all(got.ndim == want.ndim == 2 and close(got.T, want) for got, want in pairs) and not all(
+        close(got, want) for got, want in pairs
+    ):
         return "It is transposed."
     if all(got.shape != want.shape and close(got.ravel(), want.ravel()) for got, want in pairs):
-        return "The numbers are right, only their shape is not: is there a keepdims too many?"
+        more = {np.sign(got.ndim - want.ndim) for got, want in pairs}
+        cause = {1: "is there a keepdims too many?", -1: "is an axis of size 1 squeezed away?"}
+        end = cause.get(more.pop(), "reshape it.") if len(more) == 1 else "reshape it."
+        return f"The numbers are right, only their shape is not: {end}"
     if all(got.ndim > want.ndim and close(got.sum(0), want) for got, want in pairs):
         return "The sum over the batch is missing."
     return None
 
 
+def _hint_of_precision(name: str, failures: list[Case]) -> str | None:
+    """Of usual arguments only: with others, a small difference may have many causes."""
+    errors = [case.comparisons[name].error for case in failures if not case.edge]
+    if not errors or not max(errors) < 1e-3:
+        return None
+    factors = [_factor(*pair) for pair in _pairs(name, failures)]
+    off = factors[0] - 1
+    if np.allclose(factors, factors[0], rtol=0, atol=abs(off) / 100):
+        return f"It is {factors[0]:.8g} times what it should be: is a number in it rounded?"
+    digits = int(-np.log10(max(errors)))
+    return (
+        f"It is right to about {digits} digits: does something in it become float32, or is a "
+        "number in it rounded?"
+    )
+
+
 def _hint_of_factor(name: str, failures: list[Case]) -> str | None:
-    factors = [_factor(case.got[name], case.want[name]) for case in failures]
+    factors = [_factor(*pair) for pair in _pairs(name, failures)]
 
     def all_are(values: list[float]) -> bool:
         return bool(np.allclose(factors, values, rtol=1e-3))
@@ -81,7 +125,8 @@ def _hint_of_factor(name: str, failures: list[Case]) -> str | None:
         return "The sign is wrong."
     if all_are(factors[:1] * len(factors)) and 1e-3 < abs(factors[0]) < 1e3:
         missing = Fraction(1 / factors[0]).limit_denominator(8)
-        what = f": a factor {missing} is missing" if np.isclose(missing * factors[0], 1) else ""
+        exact = missing != 1 and np.isclose(float(missing) * factors[0], 1)
+        what = f": a factor {missing} is missing" if exact else ""
         return f"It is {factors[0]:.3g} times what it should be{what}."
     shapes = [next(iter(case.arrays().values())).shape for case in failures]
     rows, columns = [shape[0] for shape in shapes], [shape[-1] for shape in shapes]
@@ -98,7 +143,8 @@ def _factor(got: Array, want: Array) -> float:
     """The number c for which got is c want, or nan."""
     if got.shape != want.shape or not want.any():
         return math.nan
-    factor = float(np.vdot(got, want) / np.vdot(want, want))
+    size = float(np.abs(want).max())  # whose square may be no number any more
+    factor = float(np.vdot(got / size, want / size) / np.vdot(want / size, want / size))
     return factor if close(got, factor * want) else math.nan
 
 
@@ -112,41 +158,86 @@ def _hint_of_exchange(exercise: Exercise, failures: list[Case]) -> str | None:
     return f"{one} and {other} are exchanged."
 
 
+def _hint_of_order(name: str, failures: list[Case]) -> str | None:
+    pairs = _pairs(name, failures)
+    for axis, what in ((0, "rows"), (-1, "columns")):
+        if all(got.ndim == 2 and close(np.flip(got, axis), want) for got, want in pairs):
+            return f"Its {what} are in reverse order."
+    return None
+
+
+def _hint_of_reduction(name: str, failures: list[Case]) -> str | None:
+    pairs = _pairs(name, failures)
+
+    def reduced(by: Callable[..., Array], axis: int | None) -> bool:
+        for got, want in pairs:
+            value = by(want, axis=axis, keepdims=True)
+            same_size = got.size == value.size and close(got.ravel(), value.ravel())
+            if not same_size and not close(got, np.broadcast_to(value, want.shape)):
+                return False
+        return True
+
+    for by, what in ((np.mean, "mean"), (np.sum, "sum")):
+        for axis, over in ((0, "the rows"), (-1, "the columns"), (None, "all entries")):
+            if reduced(by, axis):
+                return (
+                    f"It is the {what} over {over} of what it should be: every entry has a "
+                    "gradient of its own."
+                )
+    return None
+
+
+def _hint_of_limit(name: str, failures: list[Case]) -> str | None:
+    pairs = _pairs(name, failures)
+    limit = max(float(np.max(np.abs(got), initial=0)) for got, _ in pairs)
+    if np.isfinite(limit) and all(close(got, np.clip(want, -limit, limit)) for got, want in pairs):
+        return f"It is never larger than {limit:.3g}: is it clipped? A gradient has no limit."
+    if all(case.edge for case in failures):
+        edges = ", ".join(dict.fromkeys(case.edge for case in failures))
+        return f"It is right for usual arguments, and wrong for these: {edges}."
+    return None
+
+
 def _hint_of_known_mistake(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
     # Each result of an operation can be wrong by itself. In a model or along a path, a mistake must
     # explain the first wrong result and leave right what is right.
     names = [name]
     if exercise not in OPERATIONS:
         names += [n for n in exercise.results if not any(case.is_wrong(n) for case in cases)]
+    cases = sorted(cases, key=lambda case: not case.is_wrong(name))  # stable
 
     def source(given: Arguments) -> Results:
-        return named_results(exercise, exercise.source(**given))
+        return _named(exercise, exercise.source(**given))
 
-    def explained(by: Callable[[Arguments], Results], **filled: float) -> bool:
-        """Whether a function, of arguments filled with other numbers, finds what is found."""
+    def explained(by: Callable[[Arguments], Results]) -> bool:
+        """Whether a function finds what is found."""
         for case in cases:
-            others = {key: _filled(case.given[key], number) for key, number in filled.items()}
             try:
-                results = by({**case.given, **others})
-            except ValueError:  # no such mistake is possible with these shapes
+                results = by(case.given)
+            except (ValueError, ZeroDivisionError):  # impossible with these shapes or numbers
                 return False
-            if not all(close(case.got[n], results[n]) for n in names):
+            if not all(close(case.got[n], results[n]) for n in names if n in case.got):
                 return False
         return True
 
     for formula, text in FORMULAS.get((exercise.name, name), ()):
         if explained(partial(_by_formula, name, formula)):
             return text
-    for error in (*MORE_ERRORS, *ERRORS):
-        if _concerns(error, exercise):
-            with error.applied():
-                if explained(source):
-                    return f"This is a known mistake: {error.name}. {error.explanation}"
+    if exercise is ADAM:
+        for text, changes in ADAM_MISTAKES:
+            if explained(partial(_by_lines, exercise, changes)):
+                return text
+    else:
+        for error in (*MORE_ERRORS, *ERRORS):
+            if _concerns(error, exercise):
+                with error.applied():
+                    if explained(source):
+                        return f"This is a known mistake: {error.name}. {error.explanation}"
     for argument, value in cases[0].given.items():
         if isinstance(value, np.ndarray | float):
-            for number in (1, 0):
-                if explained(source, **{argument: number}):
-                    return f"It would be right if {argument} were {number}: is {argument} missing?"
+            for text, change in ALTERED:
+                if explained(lambda given: source({**given, argument: change(given[argument])})):  # noqa: B023
+                    return text.format(argument)
     return None
 
 
@@ -154,21 +245,59 @@ def _by_formula(name: str, formula: Callable[..., Array], given: Arguments) -> R
     return {name: formula(**given)}
 
 
+def _by_lines(exercise: Exercise, changes: Changes, given: Arguments) -> Results:
+    lines = ADAM_LINES
+    for right, wrong in changes:
+        assert right in lines, right
+        lines = lines.replace(right, wrong)
+    return _named(exercise, adam_path(lines, given, STEPS))
+
+
+def _named(exercise: Exercise, returned: Any) -> Results:
+    """What the source returned, by name."""
+    if isinstance(returned, Mapping):
+        return dict(returned)
+    values = [returned] if isinstance(returned, np.ndarray) else returned
+    return dict(zip(exercise.results, values, strict=False))  # a path may be shorter
+
+
+def _filled(number: float, value: Any) -> Any:
+    return np.full_like(value, number) if isinstance(value, np.ndarray) else float(number)
+
+
+def _clipped(limit: float, value: Any) -> Any:
+    return np.clip(value, -limit, limit)
+
+
+ALTERED: tuple[
+    tuple[str, Callable[[Any], Any]], ...
+] = (  # what may happen to an argument before it is used
+    ("It would be right if {0} were 1: is {0} missing?", partial(_filled, 1)),
+    ("It would be right if {0} were 0: is {0} missing?", partial(_filled, 0)),
+    *(
+        (
+            f"It would be right if {{0}} were never larger than {limit}: is it clipped?",
+            partial(_clipped, limit),
+        )
+        for limit in (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 80, 100, 500)
+    ),
+    ("It would be right if the rows of {0} were in reverse order.", partial(np.flip, axis=0)),
+)
+
+
 def _concerns(error: DeliberateError, exercise: Exercise) -> bool:
     if exercise in OPERATIONS:
         return exercise.name in {change.function.__name__ for change in error.changes}
-    return error.in_adam == (exercise is ADAM)
-
-
-def _filled(value: Any, number: float) -> Any:
-    return np.full_like(value, number) if isinstance(value, np.ndarray) else float(number)
+    return not error.in_adam
 
 
 def close(a: Array, b: Array) -> bool:
     """Whether two arrays are equal enough to recognise a mistake: the difference by norm."""
     if a.shape != b.shape:
         return False
-    both_nan = np.isnan(a) & np.isnan(b)
-    difference, size = np.where(both_nan, 0, a - b), np.where(both_nan, 0, b)
     tolerance = 1e-3 if b.dtype == np.float32 else 1e-6
-    return bool(np.linalg.norm(difference) <= tolerance * np.linalg.norm(size))
+    equal = (a == b) | (np.isnan(a) & np.isnan(b))
+    size = np.where(np.isfinite(b), b, 0).astype(np.float64)
+    largest = float(np.abs(size).max(initial=0)) or 1.0  # whose square may be no number any more
+    difference = np.where(equal, 0, a / largest - b / largest)
+    return bool(np.linalg.norm(difference) <= tolerance * np.linalg.norm(size / largest))

@@ -4,12 +4,12 @@
 The deliberate errors of the proof are known mistakes, too; these are the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from numpyvae import VAE, Adam, FullyConnected
+from numpyvae import VAE, FullyConnected
 from numpyvae import functional as F
 from numpyvae.functional import Array
 
@@ -99,6 +99,168 @@ FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = 
         ),
     ),
 }
+
+
+# Adam as in the paper, and what is written instead of one or more of its lines
+ADAM = """\
+m = beta1 * m + (1 - beta1) * g
+v = beta2 * v + (1 - beta2) * g**2
+m_hat = m / (1 - beta1**t)
+v_hat = v / (1 - beta2**t)
+p = p - lr * weight_decay * p
+p = p - lr * m_hat / (sqrt(v_hat) + eps)
+"""
+_, _, _, _, DECAY, STEP = ADAM.splitlines()
+Changes = tuple[tuple[str, str], ...]
+
+
+def _wrong_adam(hint: str, *changes: tuple[str, str]) -> tuple[str, Changes]:
+    return hint, changes
+
+
+ADAM_MISTAKES = (
+    _wrong_adam("p moves up the gradient.", ("- lr * m_hat", "+ lr * m_hat")),
+    _wrong_adam("lr is missing in the step.", ("- lr * m_hat", "- m_hat")),
+    _wrong_adam(
+        "There is no bias correction of m: as v does, m starts at 0.",
+        ("m / (1 - beta1**t)", "m"),
+    ),
+    _wrong_adam(
+        "There is no bias correction of v: as m does, v starts at 0.",
+        ("v / (1 - beta2**t)", "v"),
+    ),
+    _wrong_adam(
+        "There is no bias correction: m and v start at 0.",
+        ("m / (1 - beta1**t)", "m"),
+        ("v / (1 - beta2**t)", "v"),
+    ),
+    _wrong_adam(
+        "The factor 1 - beta1 is missing: as an average, m takes (1 - beta1) g; as the sum (A1), "
+        "it needs (A4).",
+        ("(1 - beta1) * g", "g"),
+    ),
+    _wrong_adam(
+        "The factor 1 - beta2 is missing: as an average, v takes (1 - beta2) g²; as the sum (A2), "
+        "it needs (A3).",
+        ("(1 - beta2) * g", "g"),
+    ),
+    _wrong_adam(
+        "The powers are wrong: it is 1 - beta^t, and not (1 - beta)^t.",
+        ("(1 - beta1**t)", "(1 - beta1)**t"),
+        ("(1 - beta2**t)", "(1 - beta2)**t"),
+    ),
+    _wrong_adam(
+        "beta is multiplied by t in the bias correction, and not raised to it.",
+        ("beta1**t", "beta1 * t"),
+        ("beta2**t", "beta2 * t"),
+    ),
+    *(
+        _wrong_adam(
+            f"t is off by one: the steps are counted from {first}.",
+            ("beta1**t", f"beta1**({t})"),
+            ("beta2**t", f"beta2**({t})"),
+        )
+        for first, t in ((2, "t + 1"), (0, "t - 1"))
+    ),
+    _wrong_adam(
+        "The bias correction is that of the first step at every step: t is missing.",
+        ("beta1**t", "beta1"),
+        ("beta2**t", "beta2"),
+    ),
+    _wrong_adam(
+        "beta1 and beta2 are exchanged.",
+        (ADAM, ADAM.replace("beta1", "beta3").replace("beta2", "beta1").replace("beta3", "beta2")),
+    ),
+    _wrong_adam(
+        "beta1 and beta2 are exchanged in the bias correction.",
+        ("beta1**t", "beta3**t"),
+        ("beta2**t", "beta1**t"),
+        ("beta3**t", "beta2**t"),
+    ),
+    *(
+        _wrong_adam(f"{one} stands where {other} belongs.", (ADAM, ADAM.replace(other, one)))
+        for one, other in (("beta1", "beta2"), ("beta2", "beta1"))
+    ),
+    *(
+        _wrong_adam(
+            "eps is inside the square root, where it is added to the square.",
+            ("sqrt(v_hat) + eps", s),
+        )
+        for s in ("sqrt(v_hat + eps)", "sqrt((v + eps) / (1 - beta2**t))", "sqrt(v_hat + eps**2)")
+    ),
+    *(
+        _wrong_adam(
+            "eps is added to what the bias correction comes after: it belongs to the root of v̂, "
+            "in (A7) as r eps, (A5).",
+            ("sqrt(v_hat) + eps", f"sqrt(v_hat) + eps / sqrt({factor})"),
+        )
+        for factor in ("1 - beta2**t", "(1 - beta2**t) / (1 - beta2)")
+    ),
+    *(
+        _wrong_adam("eps is outside the brackets: it is added to the root of v̂.", (STEP, step))
+        for step in (
+            "p = p - lr * m_hat / sqrt(v_hat) + eps",
+            "p = p - (lr * m_hat / sqrt(v_hat) + eps)",
+            "p = p - lr * (m_hat / sqrt(v_hat) + eps)",
+        )
+    ),
+    _wrong_adam(
+        "The square root is missing: the gradient is divided by the root of the average of its "
+        "squares.",
+        ("sqrt(v_hat)", "v_hat"),
+    ),
+    _wrong_adam(
+        "The bias correction of v comes after the root, and belongs under it.",
+        ("sqrt(v_hat)", "sqrt(v) / (1 - beta2**t)"),
+    ),
+    _wrong_adam("The gradient is not squared for v: v averages g², m averages g.", ("g**2", "g")),
+    _wrong_adam("v averages m², and should average g².", ("g**2", "m**2")),
+    _wrong_adam(
+        "The decay comes after the step. It makes the old p smaller: before the step, or in one "
+        "line with it.",
+        (f"{DECAY}\n{STEP}", f"{STEP}\n{DECAY}"),
+    ),
+    _wrong_adam(
+        "Only the decay reaches p. `p = p - ...` gives the name to a new array; `p -= ...` writes "
+        "into this one.",
+        (STEP, ""),
+    ),
+    _wrong_adam("The weight decay makes p larger.", ("- lr * weight_decay", "+ lr * weight_decay")),
+    _wrong_adam(
+        "The weight decay is not scaled by the learning rate: a step removes lr weight_decay p.",
+        ("lr * weight_decay", "weight_decay"),
+    ),
+    _wrong_adam(
+        "This is L2 instead of decoupled weight decay: added to the gradient, the decay is divided "
+        "by the root of v̂ like the rest of it.",
+        (DECAY, ""),
+        (ADAM.splitlines()[0], f"g = g + weight_decay * p\n{ADAM.splitlines()[0]}"),
+    ),
+    _wrong_adam(
+        "This is AMSGrad, whose v never becomes smaller.",
+        ("v = beta2 * v + (1 - beta2) * g**2", "v = maximum(v, beta2 * v + (1 - beta2) * g**2)"),
+    ),
+    _wrong_adam(
+        "This is Nesterov's momentum, as in NAdam.",
+        ("m / (1 - beta1**t)", "(beta1 * m + (1 - beta1) * g) / (1 - beta1**t)"),
+    ),
+    _wrong_adam("m plays no part: this is RMSprop.", ("m / (1 - beta1**t)", "g")),
+    _wrong_adam("v is a sum without decay: this is AdaGrad's.", ("beta2 * v + (1 - beta2) * g", "v + g")),
+)
+
+
+def adam_path(lines: str, given: Mapping[str, Any], kept: Collection[int]) -> list[Array]:
+    """p after the kept steps, where Adam is these lines."""
+    code = compile(lines, "Adam", "exec")
+    zeros = np.zeros_like(given["p"])
+    names = {**given, "m": zeros, "v": zeros, "sqrt": np.sqrt, "maximum": np.maximum}
+    names["beta1"], names["beta2"] = given["betas"]
+    path = []
+    for names["t"], names["g"] in enumerate(given["g"], 1):
+        exec(code, names)
+        if names["t"] in kept:
+            path.append(names["p"])
+    return path
 
 
 def _error(where: Any, name: str, explanation: str, *changes: tuple[str, str]) -> DeliberateError:
@@ -230,60 +392,5 @@ MORE_ERRORS = (
         "beta counted twice",
         "kl_divergence_backward has multiplied by it already.",
         ("F.kl_divergence_backward(beta,", "F.kl_divergence_backward(beta * beta,"),
-    ),
-    *(
-        _error(Adam, name, explanation, *changes)
-        for name, explanation, *changes in (
-            ("p moves up the gradient", "A minus.", ("p -= update", "p += update")),
-            (
-                "lr missing in the step",
-                "lr multiplies both the step and the decay.",
-                ("self.lr * r *", "r *"),
-            ),
-            (
-                "no bias correction of m",
-                "m starts at 0, as v does: m̂ = m / (1 - beta1^t).",
-                ("(1 - beta1) / (1 - beta1**self.steps)", "(1 - beta1)"),
-            ),
-            (
-                "no bias correction of v",
-                "v starts at 0, as m does: v̂ = v / (1 - beta2^t).",
-                ("(1 - beta2**self.steps) / (1 - beta2)", "1 / (1 - beta2)"),
-            ),
-            (
-                "the factor 1 - beta1 missing",
-                "As an average, m takes (1 - beta1) g; as the sum (A1), it needs (A4).",
-                ("(1 - beta1) / (1 - beta1**self.steps)", "1 / (1 - beta1**self.steps)"),
-            ),
-            (
-                "the factor 1 - beta2 missing",
-                "As an average, v takes (1 - beta2) g²; as the sum (A2), it needs (A3).",
-                ("(1 - beta2**self.steps) / (1 - beta2)", "1 - beta2**self.steps"),
-            ),
-            *(
-                (
-                    "the square root missing",
-                    "The gradient is divided by the root of the average of its squares.",
-                    ("np.sqrt(v, out=update)", f"np.divide(v, {divisor}, out=update)"),
-                )
-                for divisor in ("r", "1")  # in the paper's formula and in (A7)
-            ),
-            ("eps without r", "(A7) takes r eps, (A5).", ("eps = self.eps * r", "eps = self.eps")),
-            (
-                "the decay after the step",
-                "It makes the old p smaller: before the step, or in one line with it.",
-                ("p *= decay\np -= update", "p -= update\np *= decay"),
-            ),
-            (
-                "only the decay reaches p",
-                "`p = p - ...` gives the name to a new array; `p -= ...` writes into this one.",
-                ("p -= update", ""),
-            ),
-            (
-                "the gradient not squared for v",
-                "v averages g², m averages g.",
-                ("np.square(g, out=update)", "np.copyto(update, g)"),
-            ),
-        )
     ),
 )

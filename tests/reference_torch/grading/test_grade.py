@@ -130,7 +130,7 @@ def test_a_changed_signature_is_named(graded):
         ("x = 1\ndef f(:\n", "Line 2 is no valid Python: invalid syntax def f"),
         ("x = 1\ny = x / 0", "Line 2: y = x / 0 ZeroDivisionError: division by zero"),
         ("import sys\nsys.exit(0)", "Line 2: sys.exit"),
-        (b"\xff", "cannot read"),
+        (b"\xff", "Line 1 is no valid Python: (unicode error)"),
         (b"x = '\0'", "cannot be run"),
     ],
 )
