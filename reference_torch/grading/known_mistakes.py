@@ -245,7 +245,10 @@ ADAM_MISTAKES = (
         ("m / (1 - beta1**t)", "(beta1 * m + (1 - beta1) * g) / (1 - beta1**t)"),
     ),
     _wrong_adam("m plays no part: this is RMSprop.", ("m / (1 - beta1**t)", "g")),
-    _wrong_adam("v is a sum without decay: this is AdaGrad's.", ("beta2 * v + (1 - beta2) * g", "v + g")),
+    _wrong_adam(
+        "v is a sum without decay: this is AdaGrad's.",
+        ("beta2 * v + (1 - beta2) * g", "v + g"),
+    ),
 )
 
 

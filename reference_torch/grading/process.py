@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from numpyvae.errors import InputError
 
-from .worker import Answer, serve
+from .worker import Answer, out_of_time, serve
 
 CALL = 10.0  # seconds that a call may take
 LOAD = 60.0  # and running the file, with all that it imports
@@ -73,7 +73,7 @@ class Process:
             self._process.join(GRACE)
             return Answer(failure=(f"It ends the whole program{_how(self._process.exitcode)}.",))
         self._end()
-        return Answer(failure=(f"It has not returned after {seconds:g} s, and was ended.",))
+        return Answer(failure=(out_of_time(seconds),))
 
     def _end(self) -> None:
         self._connection.close()

@@ -43,6 +43,10 @@ class OutOfTime(BaseException):
     """A function takes longer than it may; what it catches itself are only Exceptions."""
 
 
+def out_of_time(seconds: float) -> str:
+    return f"It has not returned after {seconds:g} s."
+
+
 class Task(NamedTuple):
     """A function of the file, what is wanted of it, and the operations that it is lent.
 
@@ -164,7 +168,7 @@ class _TimeLimit:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _end(self, *_: object) -> None:
-        raise OutOfTime(f"it has not returned after {self.seconds:g} s")
+        raise OutOfTime(out_of_time(self.seconds))
 
 
 class LearnersFile:
@@ -255,7 +259,8 @@ def describe(error: BaseException, path: str) -> tuple[str, ...]:
         line = one_line(error.text or "").strip()
         return (f"Line {error.lineno} is no valid Python: {one_line(error.msg)}", line)
     try:
-        what = one_line(": ".join(filter(None, [type(error).__name__, str(error)])))
+        kind = "" if isinstance(error, OutOfTime) else type(error).__name__
+        what = one_line(": ".join(filter(None, [kind, str(error)])))
     except BaseException:  # its own __str__ fails
         what = f"{one_line(type(error).__name__)}, whose text cannot be made"
     lines = [
@@ -263,6 +268,8 @@ def describe(error: BaseException, path: str) -> tuple[str, ...]:
         for frame, number in traceback.walk_tb(error.__traceback__)
         if frame.f_code.co_filename == path
     ]
+    if not lines and isinstance(error, OutOfTime):
+        return (what,)
     if not lines:
         return (f"{what}. Is its signature still that of {EXERCISES_FILE}?",)
     text = one_line(linecache.getline(path, lines[-1]).strip())
