@@ -377,7 +377,7 @@ OPERATIONS = (
                 "y": draw.some(0, 0.25, 0.5, 1),
                 "x": draw.some(0, 0.25, 0.5, 1),
             },
-            "values of 1000": lambda draw: {"y": 1000 * draw.ins(), "x": 1000 * draw.ins()},
+            "values of 30": lambda draw: {"y": 30 * draw.ins(), "x": 30 * draw.ins()},
         },
     ),
     operation(
