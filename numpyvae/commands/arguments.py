@@ -23,6 +23,11 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
         "metavar": "N",
         "help": "passes over the images (default 10; digits 60)",
     },
+    "patience": {
+        "type": int,
+        "metavar": "N",
+        "help": "end after N epochs without a lower validation loss (default: never)",
+    },
     "batch_size": {
         "type": int,
         "metavar": "N",

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from ..data.dataset import Dataset
 from ..data.loading import load_dataset
 from ..errors import InputError, LossNotFiniteError, ProcessLostError
 from ..training.config import Config
-from ..training.folder import new_folder, open_run
+from ..training.folder import BEST, new_folder, open_run
 from ..training.loop import train
 from ..training.run import Run
 from ..training.steps import Trainer, numpy_trainer
@@ -81,12 +82,15 @@ def run(
         done = len(old.history)
         if config.epochs == done and not quiet:
             print(f"The run has all its {done} epochs; --epochs {2 * done} would go on with it.")
+        elif old.finished() and config.patience and not quiet:
+            more = 2 * config.patience
+            print(f"The run has ended early; --patience {more} would go on with it.")
     else:
         config = Config(**settings)
         data = load_dataset(config.dataset, data_dir, size_of(image_size))
     try:
         with limited(threads), nullcontext(out) if out else new_folder(config.dataset) as out:
-            train(config, data, out, resume, progress=not quiet, make_trainer=make_trainer)
+            kept = train(config, data, out, resume, progress=not quiet, make_trainer=make_trainer)
     except LossNotFiniteError as stop:
         raise LossNotFiniteError(f"{stop}; a smaller --lr may help") from None
     except (KeyboardInterrupt, ProcessLostError) as stop:
@@ -98,8 +102,14 @@ def run(
     if quiet:
         print(out)
     else:
-        print(f"The run is in {out}: checkpoint.npz, history.csv, config.json, loss.png,")
-        print("reconstructions.png, evolution.png and .gif, and a picture per epoch in samples.")
+        if len(kept.history) < config.epochs:
+            print(f"Ended early: no validation loss was below that of epoch {kept.best_epoch()}.")
+        best = f"best.npz (epoch {kept.best_epoch()}), " if (out / BEST).exists() else ""
+        text = (
+            f"The run is in {out}: checkpoint.npz, {best}history.csv, config.json, loss.png, "
+            "reconstructions.png, evolution.png and .gif, and a picture per epoch in samples."
+        )
+        print(fill(text, 79, break_on_hyphens=False, break_long_words=False))
 
 
 def _check_goes_on(run: Run, config: Config, settings: Mapping[str, Any]) -> None:

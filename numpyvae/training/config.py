@@ -16,7 +16,11 @@ from ..reconstruction import RECONSTRUCTIONS, Reconstruction
 
 MOST, LARGEST = 10**6, 1e30  # of anything: beyond these, numbers overflow rather than mean much
 LrSchedule = Literal["constant", "cosine"]
-NEWER = {"importance_samples": 1, "bound": "importance"}  # settings that older checkpoints lack
+NEWER = {  # settings that older checkpoints lack
+    "importance_samples": 1,
+    "bound": "importance",
+    "patience": None,
+}
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Config:
     Args:
         dataset: a name or a path, as ``load_dataset`` takes it.
         epochs: passes over the training images; by default 60 on ``"digits"``, 10 elsewhere.
+        patience: end the run early after so many epochs without a lower validation loss; None
+            never does.
         batch_size: images per step.
         lr, weight_decay: step size and decoupled weight decay of Adam.
         lr_schedule: ``"constant"``, or ``"cosine"``: lr falls from epoch to epoch towards 0.
@@ -47,6 +53,7 @@ class Config:
 
     dataset: str = "digits"
     epochs: int = None  # type: ignore[assignment]  # becomes a number in __post_init__
+    patience: int | None = None
     batch_size: int = 64
     lr: float = 1e-3
     lr_schedule: LrSchedule = "constant"
@@ -69,6 +76,8 @@ class Config:
         self._set("dataset", os.fspath(self.dataset))
         for name in ("epochs", "batch_size", "z_dim", "importance_samples"):
             self._set(name, whole_number(name, getattr(self, name)))
+        if self.patience is not None:
+            self._set("patience", whole_number("patience", self.patience))
         self._set("seed", whole_number("seed", self.seed, at_least=0, at_most=2**63 - 1))
         if not isinstance(self.hidden, Sequence | np.ndarray) or len(self.hidden) != 2:
             raise InputError(f"hidden must be two sizes, got {self.hidden!r}")

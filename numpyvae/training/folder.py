@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -23,6 +24,8 @@ from ..data.files import (
     locked,
     make_folder,
     make_subfolder,
+    reading,
+    replacing,
     uninterrupted,
     write_text,
 )
@@ -38,8 +41,9 @@ if TYPE_CHECKING:  # drawing is loaded when something is drawn
     from PIL.Image import Image
 
 CONFIG, HISTORY = "config.json", "history.csv"  # their names in a run folder
+BEST = "best.npz"  # the checkpoint of the epoch with the lowest validation loss
 RUN_FILES = (
-    *(CHECKPOINT, CONFIG, HISTORY, "loss.png", "reconstructions.png"),
+    *(CHECKPOINT, BEST, CONFIG, HISTORY, "loss.png", "reconstructions.png"),
     *("evolution.png", "evolution.gif"),
 )
 SAMPLES = 64  # images in the grid that is drawn after every epoch
@@ -157,10 +161,13 @@ def keep_run(run: Run, folder: Path) -> None:
 def _write_state(run: Run, folder: Path) -> None:
     """Writes the checkpoint, and for people to read what it holds of settings and history.
 
-    A kill can leave the texts a step behind the checkpoint; ``resume_run`` writes them again.
+    A kill can leave the others a step behind the checkpoint; ``resume_run`` writes them again.
     """
     with uninterrupted():
         save_checkpoint(folder / CHECKPOINT, run)
+        if 0 < run.best_epoch() == len(run.history):
+            with reading(folder / CHECKPOINT) as content, replacing(folder / BEST) as stream:
+                shutil.copyfileobj(content, stream)
         _write_texts(run, folder)
 
 

@@ -38,7 +38,7 @@ def train(
         data: the images, as ``load_dataset`` returns them.
         out: the folder for checkpoint, history and pictures; None keeps nothing.
         resume: go on with the run in ``out``. ``config`` may differ from that run's in ``epochs``,
-            ``lr`` and ``lr_schedule``.
+            ``patience``, ``lr`` and ``lr_schedule``.
         run: go on with a copy of this run, in the same way; it stays as it is.
         progress: print a line per epoch, and on a terminal a live bar.
         make_trainer: who trains: this package, or ``reference_torch``.
@@ -77,10 +77,9 @@ def train(
         run.images = data.identity()
         trainer = make_trainer(run, data)
         _record(run, trainer.computes_with())
-        unfinished = len(run.history) < config.epochs
         try:
-            with Progress(run, data, folder, progress and unfinished) as shown:
-                while len(run.history) < config.epochs:
+            with Progress(run, data, folder, progress and not run.finished()) as shown:
+                while not run.finished():
                     run.history.append(_epoch(run, trainer, shown))
                     run.check_finite()
                     if folder is not None:
@@ -93,11 +92,11 @@ def train(
                 raise
             last = load_checkpoint(folder)
             epochs = len(last.history)
-            where = "in" if epochs < config.epochs else "after"
+            where, epoch = ("after", epochs) if last.finished() else ("in", epochs + 1)
             with suppress(KeyboardInterrupt, ProcessLostError):  # again, now at the pictures
                 draw_pictures(last, data, folder)
             raise type(stop)(
-                f"{str(stop) or 'interrupted'} {where} epoch {min(epochs + 1, config.epochs)}; "
+                f"{str(stop) or 'interrupted'} {where} epoch {epoch}; "
                 f"{folder} keeps the run as it was after epoch {epochs}"
             ) from None
     return run

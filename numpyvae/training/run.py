@@ -26,7 +26,7 @@ COLUMNS = (
     *("val_loss", "val_reconstruction", "val_kl"),
     *("mean_of_means", "mean_of_log_vars", "lr", "seconds"),
 )
-MAY_CHANGE = ("epochs", "lr", "lr_schedule")  # settings of a run that goes on
+MAY_CHANGE = ("epochs", "patience", "lr", "lr_schedule")  # settings of a run that goes on
 
 
 LARGEST = 1e100  # number in a history: no loss of finite numbers can be larger
@@ -74,6 +74,16 @@ class Run:
         vae = new_model(config, image_shape[0] * image_shape[1])
         adam = Adam(vae.parameters, lr=config.lr, weight_decay=config.weight_decay)
         return cls(config, image_shape, vae, adam, Stream.TRAINING.generator(config.seed), [])
+
+    def best_epoch(self) -> int:
+        """The first epoch with the lowest validation loss; 0 before there is one."""
+        losses = [row["val_loss"] for row in self.history]
+        return 1 + losses.index(min(losses)) if losses else 0
+
+    def finished(self) -> bool:
+        """Whether the run has all its epochs, or has been without a better one for too long."""
+        done, patience = len(self.history), self.config.patience
+        return done >= self.config.epochs or done - self.best_epoch() >= (patience or done + 1)
 
     def vectors(self) -> dict[str, Array]:
         """The arrays that a training step changes: the parameters and Adam's sums, each flat."""

@@ -92,9 +92,22 @@ def test_quiet_says_only_where_the_run_is(own_folder, train):
 def test_threads_are_limited_while_it_trains(own_folder, train, monkeypatch):
     seen = []
     info = threadpoolctl.threadpool_info
-    monkeypatch.setattr(command, "train", lambda *_, **__: seen.extend(info()))
+    real = command.train
+    monkeypatch.setattr(command, "train", lambda *a, **b: seen.extend(info()) or real(*a, **b))
     assert train("--threads 1 --out run")[0] == 0
     assert {library["num_threads"] for library in seen if library["user_api"] == "blas"} <= {1}
+
+
+def test_a_run_that_ended_early_says_so(numpyvae, train):
+    _, out, _ = train("--epochs 50 --patience 1 --lr 0.5 --out run")
+    best, done = load_checkpoint("run/best.npz").history, load_checkpoint("run").history
+    assert len(best) + 1 == len(done) < 50
+    assert f"Ended early: no validation loss was below that of epoch {len(best)}.\n" in out
+    assert f"best.npz (epoch {len(best)})" in out
+    assert max(map(len, out.splitlines())) < 80
+    _, out, _ = numpyvae("train --out run --resume")
+    assert out.startswith("The run has ended early; --patience 2 would go on with it.\n")
+    assert numpyvae("sample run/best.npz --n 2")[0] == 0
 
 
 def test_a_finished_run_says_how_to_go_on(numpyvae, train):

@@ -19,6 +19,7 @@ from numpyvae import Config, InputError
         *({"lr": True}, {"beta": "1"}, {"lr": 10**400}, {"z_dim": True}, {"epochs": "3"}),
         *({"hidden": "ab"}, {"hidden": 5}, {"batch_size": 10**25}, {"seed": 2**64}),
         *({"reconstruction": "l1"}, {"lr_schedule": "linear"}, {"binarize": True}),
+        *({"patience": 0}, {"patience": 1.5}, {"patience": False}),
         *({"importance_samples": 0}, {"importance_samples": 1.5}, {"bound": "tight"}),
     ],
     ids=str,
@@ -57,7 +58,7 @@ def test_the_elbo_of_several_samples_may_have_another_beta():
 
 def test_settings_from_before_importance_samples_are_a_plain_vae():
     old = asdict(Config())
-    del old["importance_samples"], old["bound"]
+    del old["importance_samples"], old["bound"], old["patience"]
     assert Config.from_json(old) == Config()
 
 

@@ -15,7 +15,7 @@ from numpyvae import Dataset, InputError, load_checkpoint, save_checkpoint, trai
 from numpyvae.data.files import locked
 from numpyvae.errors import InputWarning
 from numpyvae.figures.images import read_image_grid
-from numpyvae.training import steps
+from numpyvae.training import folder, steps
 from numpyvae.training.folder import RUN_FILES, new_folder, sample_latents
 from numpyvae.training.kernels import numpy_kernels
 from numpyvae.training.run import COLUMNS
@@ -29,7 +29,7 @@ PICTURES = ["evolution.gif", "evolution.png", "loss.png", "reconstructions.png"]
 def test_a_run_folder_holds_everything(assert_same_run, tiny, tiny_config, tmp_path):
     run = train(tiny_config, tiny, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [*PICTURES, "checkpoint.npz", "config.json", "history.csv", "samples"]
+        [*PICTURES, "best.npz", "checkpoint.npz", "config.json", "history.csv", "samples"]
     )
     assert json.loads((tmp_path / "config.json").read_text())["z_dim"] == 2
     with open(tmp_path / "history.csv") as stream:
@@ -56,6 +56,53 @@ def test_resuming_mends_texts_that_a_kill_left_behind_the_checkpoint(tiny, tiny_
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 1 + len(run.history) == 3
     train(tiny_config, tiny, tmp_path, resume=True)
     assert json.loads((tmp_path / "config.json").read_text())["epochs"] == 3
+
+
+class Scripted(StepwiseTrainer):
+    """Learns nothing, and has the validation losses that it is given."""
+
+    losses = (5.0, 4.0, 6.0, 4.0, 3.0, 3.5, 3.5, 1.0)
+
+    def __init__(self, run, data):
+        super().__init__(run, data, NumpyStepper(run.vae, run.adam))
+
+    def validate(self):
+        return super().validate() | {"loss": self.losses[len(self.run.history)]}
+
+
+def test_the_best_checkpoint_is_kept_beside_the_last(
+    assert_same_run, tiny, tiny_config, tmp_path, monkeypatch
+):
+    checkpoints = {}
+
+    def kept(run, folder, keep=folder.keep_run):
+        keep(run, folder)
+        checkpoints[len(run.history)] = load_checkpoint(folder)
+        best = load_checkpoint(folder / "best.npz")
+        assert_same_run(best, checkpoints[run.best_epoch()])
+
+    monkeypatch.setattr("numpyvae.training.loop.keep_run", kept)
+    run = train(replace(tiny_config, epochs=7), tiny, tmp_path, make_trainer=Scripted)
+    assert len(load_checkpoint(tmp_path / "best.npz").history) == run.best_epoch() == 5
+    (tmp_path / "best.npz").unlink()  # as a kill before it was written would leave it
+    config = replace(tiny_config, epochs=8)
+    train(config, tiny, tmp_path, resume=True, make_trainer=Scripted)
+    (tmp_path / "best.npz").write_bytes(b"older")
+    train(config, tiny, tmp_path, resume=True, make_trainer=Scripted)
+    assert len(load_checkpoint(tmp_path / "best.npz").history) == 8
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 3), (2, 4), (3, 8), (None, 8)])
+def test_a_run_without_patience_ends_early(tiny, tiny_config, tmp_path, patience, epochs):
+    """The second 4.0 is no lower than the first, so of 4.0, 6.0, 4.0 two epochs are in vain."""
+    config = replace(tiny_config, epochs=8, patience=patience)
+    run = train(config, tiny, tmp_path, make_trainer=Scripted)
+    assert len(run.history) == epochs
+    assert run.finished()
+    again = train(config, tiny, tmp_path, resume=True, make_trainer=Scripted)
+    assert len(again.history) == epochs
+    more = replace(config, patience=5)
+    assert len(train(more, tiny, tmp_path, resume=True, make_trainer=Scripted).history) == 8
 
 
 def test_what_cannot_be_started_or_resumed(tiny, tiny_config, tmp_path):
