@@ -8,29 +8,7 @@ The rooms, in reading order; each imports only from those above it:
     speed/      how long a training step takes, on either side
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from numpyvae.lazy import public_names
 
-if TYPE_CHECKING:
-    from .proof.parity import Comparison, model_parity
-    from .twin.carrying import to_numpy, to_torch
-    from .twin.model import TorchVAE
-    from .twin.network import TorchFullyConnected
-
-__all__ = ["Comparison", "TorchFullyConnected", "TorchVAE", "model_parity", "to_numpy", "to_torch"]
-
-_HOME = {
-    "Comparison": ".proof.parity",
-    "TorchFullyConnected": ".twin.network",
-    "TorchVAE": ".twin.model",
-    "model_parity": ".proof.parity",
-    "to_numpy": ".twin.carrying",
-    "to_torch": ".twin.carrying",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Loads a public name when asked for: so that the command can say that PyTorch is missing."""
-    if name in _HOME:
-        return getattr(import_module(_HOME[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# So that the command can say that PyTorch is missing.
+__getattr__, __dir__ = public_names(__name__, __file__)
