@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..functional import Array
 from .dataset import Dataset
 from .files import StrPath, user_path
-from .mnist import MIRRORS, load_mnist
+from .mnist import SOURCES, load_mnist
 from .npz import read_npz
 from .own import load_file, load_folder
 
@@ -56,7 +56,7 @@ def load_dataset(
         raise InputError("load_dataset takes a name or a path; Dataset.from_arrays takes arrays")
     if name == "digits":
         data = _load_digits()
-    elif name in MIRRORS:
+    elif name in SOURCES:
         data = load_mnist(str(name), data_dir or os.environ.get("NUMPYVAE_DATA"))
     else:
         data = _load_own(Path(name), data_dir, image_size)
@@ -75,7 +75,7 @@ def _load_own(name: Path, data_dir: StrPath | None, image_size: tuple[int, int] 
     elif path.suffix in (".npy", ".npz"):
         data = load_file(path, str(name))
     else:
-        known = ", ".join(["digits", *MIRRORS])
+        known = ", ".join(["digits", *SOURCES])
         raise InputError(
             f"unknown data set {name}: give {known}, or the path of a .npy or .npz file or of a "
             "folder of pictures"

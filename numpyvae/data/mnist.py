@@ -5,6 +5,7 @@ import math
 import os
 import struct
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -15,46 +16,56 @@ from .dataset import Dataset
 from .files import StrPath, reading, user_path
 from .npz import fill
 
-# MNIST and Fashion-MNIST are each four files of these names
-IDX_FILES = (
+IDX_FILES = (  # of both
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
 IDX_MAX_ITEMS = 70_000  # more than either holds; a header announcing more is damaged
-MIRRORS = {
-    "mnist": (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+
+
+class Source(NamedTuple):
+    """Where a data set is found. ``md5`` and ``sizes`` are those of its four files, compressed."""
+
+    mirrors: tuple[str, ...]
+    torchvision_folder: str
+    first_test_labels: bytes  # by which it is known: both have the same names of files
+    md5: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+
+SOURCES = {
+    "mnist": Source(
+        (
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        "MNIST/raw",
+        bytes([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),
+        (
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            "9fb629c4189551a2d022fa330f9573f3",
+            "ec29112dd5afa0611ce80d1b7f02629c",
+        ),
+        (9_912_422, 28_881, 1_648_877, 4_542),
     ),
-    "fashion-mnist": (
-        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "fashion-mnist": Source(
+        (
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ),
+        "FashionMNIST/raw",
+        bytes([9, 2, 1, 1, 6, 1, 4, 6, 5, 7]),
+        (
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+        (26_421_880, 29_515, 4_422_102, 5_148),
     ),
-}
-MD5 = {  # of each file, compressed
-    "mnist": (
-        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "d53e105ee54ea40749a09fcbcd1e9432",
-        "9fb629c4189551a2d022fa330f9573f3",
-        "ec29112dd5afa0611ce80d1b7f02629c",
-    ),
-    "fashion-mnist": (
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "25c81989df183df01b3e8a0aad5dffbe",
-        "bef4ecab320f06d8554ea6380940ec79",
-        "bb300cfdad3c16e7a12a480ee83cd310",
-    ),
-}
-SIZES = {  # of each file, compressed
-    "mnist": (9_912_422, 28_881, 1_648_877, 4_542),
-    "fashion-mnist": (26_421_880, 29_515, 4_422_102, 5_148),
-}
-TORCHVISION_FOLDER = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
-FIRST_TEST_LABELS = {
-    "mnist": bytes([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),
-    "fashion-mnist": bytes([9, 2, 1, 1, 6, 1, 4, 6, 5, 7]),
 }
 
 
@@ -62,8 +73,8 @@ def load_mnist(name: str, data_dir: StrPath | None) -> Dataset:
     paths = _find(name, user_path(data_dir)) if data_dir else _download(name)
     train_images, train_labels = _read_images_and_labels(*paths[:2])
     test_images, test_labels = _read_images_and_labels(*paths[2:])
-    for other, first_labels in FIRST_TEST_LABELS.items():
-        if other != name and test_labels[:10].tobytes() == first_labels:  # same file names!
+    for other, source in SOURCES.items():
+        if other != name and test_labels[:10].tobytes() == source.first_test_labels:
             raise InputError(f"the files in {paths[3].parent} are those of {other}, not of {name}")
     found_in = str(user_path(data_dir).absolute()) if data_dir else None
     return Dataset(name, train_images, train_labels, test_images, test_labels, (28, 28), found_in)
@@ -71,7 +82,7 @@ def load_mnist(name: str, data_dir: StrPath | None) -> Dataset:
 
 def _find(name: str, data_dir: Path) -> list[Path]:
     """The four files on disk, in the first folder that holds them all."""
-    folders = [data_dir / TORCHVISION_FOLDER[name], data_dir / name, data_dir]
+    folders = [data_dir / SOURCES[name].torchvision_folder, data_dir / name, data_dir]
     for folder in folders:
         paths = [_plain_or_gz(folder / file) for file in IDX_FILES]
         if all(map(os.path.isfile, paths)):
@@ -92,7 +103,7 @@ def _download(name: str) -> list[Path]:
 
     pooch.get_logger().setLevel("CRITICAL")
     folder = Path(pooch.os_cache("numpyvae")) / name
-    known = zip(IDX_FILES, MD5[name], SIZES[name], strict=True)
+    known = zip(IDX_FILES, SOURCES[name].md5, SOURCES[name].sizes, strict=True)
     return [_fetch(name, f"{file}.gz", f"md5:{md5}", size, folder) for file, md5, size in known]
 
 
@@ -103,7 +114,7 @@ def _fetch(name: str, file: str, known_hash: str, size: int, folder: Path) -> Pa
     def download(url: str, path: str, _: pooch.Pooch) -> None:
         _download_file(url, path, size)
 
-    for mirror in MIRRORS[name]:
+    for mirror in SOURCES[name].mirrors:
         try:
             path = pooch.retrieve(mirror + file, known_hash, file, folder, downloader=download)
             return Path(path)
@@ -111,7 +122,7 @@ def _fetch(name: str, file: str, known_hash: str, size: int, folder: Path) -> Pa
             continue
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
-    hosts = " or ".join(urlsplit(mirror).netloc for mirror in MIRRORS[name])
+    hosts = " or ".join(urlsplit(mirror).netloc for mirror in SOURCES[name].mirrors)
     raise InputError(
         f"cannot download {file} of {name} from {hosts}: put the four files into a folder "
         "given as --data-dir DIR or NUMPYVAE_DATA; --dataset digits needs no download"

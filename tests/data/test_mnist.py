@@ -103,7 +103,7 @@ def test_each_data_set_keeps_to_its_own_folder(tmp_path):
     ("name", "other"), [("mnist", "fashion-mnist"), ("fashion-mnist", "mnist")]
 )
 def test_one_data_set_is_not_taken_for_the_other(refused, tmp_path, name, other):
-    labels = np.frombuffer(mnist.FIRST_TEST_LABELS[other], np.uint8)
+    labels = np.frombuffer(mnist.SOURCES[other].first_test_labels, np.uint8)
     images = np.zeros((10, 28, 28), np.uint8)
     put(tmp_path, TINY)
     put(tmp_path, {"t10k-images-idx3-ubyte": idx(images), "t10k-labels-idx1-ubyte": idx(labels)})
@@ -285,15 +285,18 @@ def cache(tmp_path, monkeypatch):
     """An empty cache of its own, with the hashes of the tiny files."""
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
     hashes = tuple(hashlib.md5(content).hexdigest() for content in TINY_GZ.values())
-    monkeypatch.setattr(mnist, "MD5", {"mnist": hashes, "fashion-mnist": hashes})
-    sizes = tuple(map(len, TINY_GZ.values()))
-    monkeypatch.setattr(mnist, "SIZES", {"mnist": sizes, "fashion-mnist": sizes})
+    change(monkeypatch, md5=hashes, sizes=tuple(map(len, TINY_GZ.values())))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path / "numpyvae"
 
 
+def change(monkeypatch, **changed):
+    for name, source in mnist.SOURCES.items():
+        monkeypatch.setitem(mnist.SOURCES, name, source._replace(**changed))
+
+
 def use(monkeypatch, *urls):
-    monkeypatch.setattr(mnist, "MIRRORS", {"mnist": urls, "fashion-mnist": urls})
+    change(monkeypatch, mirrors=urls)
 
 
 def closed_port() -> str:
@@ -385,10 +388,10 @@ def test_a_download_stops_at_the_known_size(mirror, tmp_path, monkeypatch):
 
 
 def test_the_real_mirrors_and_hashes_are_complete():
-    assert mnist.SIZES.keys() == mnist.MIRRORS.keys()
-    assert all(urls[0].startswith("https:") for urls in mnist.MIRRORS.values())
-    assert mnist.MIRRORS.keys() == mnist.MD5.keys() == mnist.TORCHVISION_FOLDER.keys()
-    hashes = [md5 for four in mnist.MD5.values() for md5 in four]
+    sources = mnist.SOURCES.values()
+    assert all(source.mirrors[0].startswith("https:") for source in sources)
+    assert all(len(source.sizes) == len(mnist.IDX_FILES) for source in sources)
+    hashes = [md5 for source in sources for md5 in source.md5]
     assert len(set(hashes)) == 8
     assert {len(md5) for md5 in hashes} == {32}
-    assert all(url.endswith("/") for urls in mnist.MIRRORS.values() for url in urls)
+    assert all(url.endswith("/") for source in sources for url in source.mirrors)
