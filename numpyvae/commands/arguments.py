@@ -99,14 +99,14 @@ def add_data_arguments(parser: argparse.ArgumentParser, what: str = "the images"
     parser.add_argument(
         "--dataset",
         metavar="NAME",
-        help=f"{what}: digits (embedded), mnist, fashion-mnist, or the path of your own, a .npy or "
-        ".npz file or a folder of pictures",
+        help=f"{what}: digits (embedded), mnist, fashion-mnist, emnist-letters (or -digits, "
+        "-balanced, ...), or the path of your own, a .npy or .npz file or a folder of pictures",
     )
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="where the data set's files lie (default for mnist and fashion-mnist: $NUMPYVAE_DATA, "
-        "else they are downloaded once)",
+        help="where the data set's files lie (default for mnist, fashion-mnist and emnist: "
+        "$NUMPYVAE_DATA, else the first two are downloaded once)",
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..functional import Array
 from .dataset import Dataset
+from .emnist import CLASSES, load_emnist
 from .files import StrPath, user_path
 from .mnist import SOURCES, load_mnist
 from .npz import read_npz
@@ -34,6 +35,9 @@ def load_dataset(
       variable NUMPYVAE_DATA names: plain or .gz files, directly in it, in its subfolder of that
       name, or where torchvision puts them. Without such a folder they are downloaded once, into
       the user's cache.
+    - "emnist-balanced", "emnist-byclass", "emnist-bymerge", "emnist-digits", "emnist-letters",
+      "emnist-mnist": from such a folder, too; they are not downloaded. Their files hold every image
+      transposed, which is undone.
     - a path to a .npy or .npz file, relative to ``data_dir`` where that is given: arrays as
       ``Dataset.from_arrays`` takes them. A .npz file holds them as ``images``, ``labels``,
       ``test_images`` and ``test_labels``, or as ``x_train``, ``y_train``, ``x_test`` and
@@ -58,6 +62,8 @@ def load_dataset(
         data = _load_digits()
     elif name in SOURCES:
         data = load_mnist(str(name), data_dir or os.environ.get("NUMPYVAE_DATA"))
+    elif name in CLASSES:
+        data = load_emnist(str(name), data_dir or os.environ.get("NUMPYVAE_DATA"))
     else:
         data = _load_own(Path(name), data_dir, image_size)
     if image_size is not None and image_size != data.image_shape:
@@ -75,7 +81,7 @@ def _load_own(name: Path, data_dir: StrPath | None, image_size: tuple[int, int] 
     elif path.suffix in (".npy", ".npz"):
         data = load_file(path, str(name))
     else:
-        known = ", ".join(["digits", *SOURCES])
+        known = ", ".join(["digits", *SOURCES, *CLASSES])
         raise InputError(
             f"unknown data set {name}: give {known}, or the path of a .npy or .npz file or of a "
             "folder of pictures"

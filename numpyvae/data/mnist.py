@@ -4,6 +4,7 @@ import gzip
 import math
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -70,26 +71,33 @@ SOURCES = {
 
 
 def load_mnist(name: str, data_dir: StrPath | None) -> Dataset:
-    paths = _find(name, user_path(data_dir)) if data_dir else _download(name)
-    train_images, train_labels = _read_images_and_labels(*paths[:2])
-    test_images, test_labels = _read_images_and_labels(*paths[2:])
+    folder = user_path(data_dir or "")
+    folders = [folder / SOURCES[name].torchvision_folder, folder / name, folder]
+    paths = find_files(name, IDX_FILES, folders) if data_dir else _download(name)
+    train_images, train_labels = read_images_and_labels(paths[:2])
+    test_images, test_labels = read_images_and_labels(paths[2:])
     for other, source in SOURCES.items():
         if other != name and test_labels[:10].tobytes() == source.first_test_labels:
             raise InputError(f"the files in {paths[3].parent} are those of {other}, not of {name}")
-    found_in = str(user_path(data_dir).absolute()) if data_dir else None
+    found_in = str(folder.absolute()) if data_dir else None
     return Dataset(name, train_images, train_labels, test_images, test_labels, (28, 28), found_in)
 
 
-def _find(name: str, data_dir: Path) -> list[Path]:
-    """The four files on disk, in the first folder that holds them all."""
-    folders = [data_dir / SOURCES[name].torchvision_folder, data_dir / name, data_dir]
+def find_files(name: str, files: Sequence[str], folders: Sequence[Path]) -> list[Path]:
+    """The files, plain or .gz, in the first of the folders that holds them all."""
     for folder in folders:
-        paths = [_plain_or_gz(folder / file) for file in IDX_FILES]
+        paths = [_plain_or_gz(folder / file) for file in files]
         if all(map(os.path.isfile, paths)):
             return paths
+    emnist = {
+        file.name.split("-train-")[0]
+        for folder in folders
+        for file in folder.glob("emnist-*-train-images-*")
+    }
     raise InputError(
         f"{name} not found: none of the folders {', '.join(map(str, folders))} "
-        f"holds the four files {', '.join(IDX_FILES)} (each plain or .gz)"
+        f"holds the four files {', '.join(files)} (each plain or .gz)"
+        + (f"; there are those of {', '.join(sorted(emnist))}" if emnist else "")
     )
 
 
@@ -147,14 +155,16 @@ def _download_file(url: str, path: str, size: int) -> None:
                 raise ValueError(f"it sends more than {size} bytes")
 
 
-def _read_images_and_labels(images_path: Path, labels_path: Path) -> tuple[Array, Array]:
-    images, labels = _read_idx(images_path, (28, 28)), _read_idx(labels_path, ())
+def read_images_and_labels(paths: Sequence[Path], most: int = IDX_MAX_ITEMS) -> tuple[Array, Array]:
+    """Images (N, 784) and labels (N,), uint8, at most so many, each in a file of its own."""
+    images_path, labels_path = paths
+    images, labels = _read_idx(images_path, (28, 28), most), _read_idx(labels_path, (), most)
     if len(images) != len(labels):
         raise InputError(f"{labels_path} has {len(labels)} labels for {len(images)} images")
     return images.reshape(len(images), 28 * 28), labels
 
 
-def _read_idx(path: Path, item_shape: tuple[int, ...]) -> Array:
+def _read_idx(path: Path, item_shape: tuple[int, ...], most: int = IDX_MAX_ITEMS) -> Array:
     """Reads an idx file of uint8 items: magic number, number of items, item shape, then the data.
 
     http://yann.lecun.com/exdb/mnist/ describes the format. The data go straight into the array.
@@ -164,8 +174,8 @@ def _read_idx(path: Path, item_shape: tuple[int, ...]) -> Array:
         magic, count, *shape = struct.unpack(form, stream.read(struct.calcsize(form)))
         if magic != 0x0801 + len(item_shape) or tuple(shape) != item_shape:  # 08: uint8, 01: axes
             raise ValueError(f"magic number {magic:#x} and item shape {shape} are not as expected")
-        if not 1 <= count <= IDX_MAX_ITEMS:
-            raise ValueError(f"it announces {count} items, not 1 to {IDX_MAX_ITEMS}")
+        if not 1 <= count <= most:
+            raise ValueError(f"it announces {count} items, not 1 to {most}")
         data = np.empty(count * math.prod(item_shape), np.uint8)
         fill(data, stream.read)
         if stream.read(1):

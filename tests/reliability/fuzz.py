@@ -18,6 +18,7 @@ import time
 import tracemalloc
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +26,12 @@ from pathlib import Path
 import numpy as np
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from numpyvae import Config, InputError, Run, load_checkpoint, load_dataset, save_checkpoint
 from numpyvae.data.mnist import _read_idx
-from numpyvae.errors import LONGEST
+from numpyvae.data.pictures import read_pictures
+from numpyvae.errors import LONGEST, InputWarning
 from numpyvae.figures.images import image_grid, read_image_grid
 from numpyvae.training.folder import draw_samples
 from numpyvae.training.run import COLUMNS
@@ -46,14 +49,32 @@ def checkpoint_is_usable(path: Path) -> None:
     draw_samples(run, 4, path=path.with_name("samples.png"))
 
 
+PICTURES = ("grey.png", "deep.png", "turned.jpg", "a.bmp", "a.gif", "a.webp", "a.tif", "packed.tif")
 READERS: dict[str, Callable[[Path], object]] = {
     "checkpoint.npz": checkpoint_is_usable,
     "own.npy": load_dataset,
+    "version2.npy": load_dataset,
     "own.npz": load_dataset,
     "images-idx3": lambda path: _read_idx(path, (28, 28)),
     "images-idx3.gz": lambda path: _read_idx(path, (28, 28)),
     "grid.png": lambda path: read_image_grid(path, (3, 2)),
+    **dict.fromkeys(PICTURES, lambda path: read_pictures([path])),
 }
+
+
+def draw_picture(path: Path, rng: np.random.Generator) -> None:
+    """A small picture with all that its kind may have: frames, 16 bits, an orientation."""
+    deep = path.name in ("deep.png", "a.tif")
+    pixels = rng.integers(0, 2**16, (3, 9, 7), np.uint16)
+    frames = [Image.fromarray(page if deep else page.astype(np.uint8)) for page in pixels]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options: dict[str, object] = {"exif": exif} if path.name in ("grey.png", "turned.jpg") else {}
+    if path.suffix in (".gif", ".webp", ".tif"):
+        options = {"save_all": True, "append_images": frames[1:]}
+    if path.name == "packed.tif":
+        options["compression"] = "tiff_lzw"
+    frames[0].save(path, **options)
 
 
 def whole_files() -> dict[str, bytes]:
@@ -65,12 +86,16 @@ def whole_files() -> dict[str, bytes]:
         run.history = [dict.fromkeys(COLUMNS, 1.0)]
         save_checkpoint(folder / "checkpoint.npz", run)
         np.save(folder / "own.npy", rng.random((6, 3, 2), np.float32))
+        with (folder / "version2.npy").open("wb") as stream:
+            np.lib.format.write_array(stream, rng.random((6, 3, 2)), (2, 0))
         images = rng.integers(0, 256, (6, 3, 2), np.uint8)
         np.savez_compressed(folder / "own.npz", images=images, labels=np.arange(6))
         idx = np.array([0x803, 2, 28, 28], ">u4").tobytes() + bytes(2 * 28 * 28)
         (folder / "images-idx3").write_bytes(idx)
         (folder / "images-idx3.gz").write_bytes(gzip.compress(idx))
         image_grid(rng.random((9, 6)), (3, 2), folder / "grid.png")
+        for kind in PICTURES:
+            draw_picture(folder / kind, rng)
         return {kind: (folder / kind).read_bytes() for kind in READERS}
 
 
@@ -122,11 +147,27 @@ def archive(draw: st.DrawFn, whole: bytes) -> bytes:
 
 
 @st.composite
+def png(draw: st.DrawFn, whole: bytes) -> bytes:
+    """A PNG with one of its chunks damaged, and the right checksum."""
+    chunks, place = [], 8
+    while place < len(whole):
+        end = place + 8 + int.from_bytes(whole[place : place + 4])
+        chunks.append(whole[place + 4 : end])
+        place = end + 4
+    number = draw(st.integers(0, len(chunks) - 1))
+    chunks[number] = draw(damaged(chunks[number])).ljust(4, b"x")
+    parts = [(len(c) - 4).to_bytes(4) + c + zlib.crc32(c).to_bytes(4) for c in chunks]
+    return whole[:8] + b"".join(parts)
+
+
+@st.composite
 def hostile(draw: st.DrawFn) -> tuple[str, bytes]:
     kind = draw(st.sampled_from(sorted(READERS)))
     whole = WHOLE[kind]
     if kind.endswith(".npz") and draw(st.integers(0, 3)):
         return kind, draw(archive(whole))
+    if kind.endswith(".png") and draw(st.booleans()):
+        return kind, draw(png(whole))
     if kind.endswith(".gz") and draw(st.booleans()):
         return kind, gzip.compress(draw(damaged(gzip.decompress(whole))))
     return kind, draw(damaged(whole))
@@ -140,6 +181,7 @@ def outcome(folder: Path, kind: str, content: bytes) -> str:
     tracemalloc.start()
     try:
         with warnings.catch_warnings(action="error"), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", InputWarning)
             READERS[kind](path)
         found, message = "usable", ""
     except InputError as error:
