@@ -41,11 +41,12 @@ def load_dataset(
     - a path to a .npy or .npz file, relative to ``data_dir`` where that is given: arrays as
       ``Dataset.from_arrays`` takes them. A .npz file holds them as ``images``, ``labels``,
       ``test_images`` and ``test_labels``, or as ``x_train``, ``y_train``, ``x_test`` and
-      ``y_test``, the first or all. A large .npy file of uint8 or float32 stays on disk, and is read
-      minibatch by minibatch.
+      ``y_test``, or as ``train_images``, ``train_labels`` and so on, the first or all. A large
+      .npy file of uint8 or float32 stays on disk, and is read minibatch by minibatch.
     - a path to a folder of pictures: directly in it, or in a folder for each label, or in folders
-      ``train`` and ``test`` (or ``val``) of one or the other kind. Colour becomes grey,
-      transparency white. What is left out, such as hidden pictures, is said (``InputWarning``).
+      ``train`` and ``test`` (or ``val``) of one or the other kind. They are turned upright;
+      colour becomes grey, transparency white; 16 bits become floats; every page of a TIFF is one.
+      What is left out, such as hidden pictures, is said (``InputWarning``).
 
     Args:
         name: as above.
