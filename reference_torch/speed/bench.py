@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from json import dumps, loads
+from contextlib import ExitStack
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,21 @@ from numpyvae.training.kernels import blas_threads
 from .contenders import FUSED, JAX, NUMPY, contenders
 from .peak import PEAK
 from .tables import command_table, growth_table, step_table
+from .turns import alive
 
 DESCRIPTION = """\
 Measure the time of a training step of the article's network (forward, backward, optimiser) in
 NumPy and in PyTorch, on this machine. Each contender has a process of its own, as when a user
-trains with it; the processes take turns for several rounds, and the medians over the rounds are
-shown with their lowest and highest. All use float32, the same number of threads, the same images
-and weights, and read the loss after every step. Warm-up is not counted. The matrix products of
-NumPy's step are also measured alone. JAX is measured where it is installed, with all cores.
+trains with it. All are alive at once and take many short turns, so that what else the machine does
+meets all of them; shown are lower quartile, median, lowest and highest over the turns, and the
+ratio turn by turn. All use float32, the same number of threads, the same images and weights, and
+read the loss after every step. Warm-up is not counted. The matrix products of the step are also
+measured alone. JAX is measured where it is installed, with all cores.
 
 Then: where NumPy's time goes; whole commands, from start to end; and how a step's time grows with
 batch size and layer sizes. Run it on a quiet machine.
 """
-SECONDS = 1.0  # of measuring one size of one contender in one round
+SECONDS = 0.2  # of measuring one contender in one turn
 BATCHES = {str(batch): {"batch": batch} for batch in (64, 128, 512)}
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -45,14 +48,20 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 def measure_steps(
     names: Sequence[str], sizes: Mapping[str, Mapping[str, Any]], rounds: int, threads: int
 ) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds per step, by size and contender: one number per round."""
+    """Milliseconds per step, by size and contender: one number per turn."""
     results: dict[str, dict[str, list[float]]] = {size: {} for size in sizes}
-    for _ in range(rounds):
-        for name in names:
-            program = [sys.executable, "-m", "reference_torch.speed.step"]
-            done = _run([*program, name, dumps(list(sizes.values())), str(SECONDS)], threads)
-            for size, times in zip(sizes, loads(done.stdout), strict=True):
-                for part, milliseconds in times.items():
+    program = ["-m", "reference_torch.speed.step"]
+    given = dumps(list(sizes.values()))
+    with ExitStack() as stack:
+        contenders = [
+            stack.enter_context(alive([*program, name, given], _environment(threads)))
+            for name in names
+        ]
+        for number, size in enumerate(sizes):
+            for turn in contenders:
+                turn(number, 0)  # gets ready, and warm
+            for turn in contenders * rounds:
+                for part, milliseconds in turn(number, SECONDS).items():
                     results[size].setdefault(part, []).append(milliseconds)
     return results
 
@@ -151,7 +160,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_data_arguments(parser)
     add("--epochs", type=int, default=3, metavar="N", help="of the trainings (default 3)")
-    add("--rounds", type=int, default=5, metavar="N", help="turns of each contender (default 5)")
+    add(
+        "--rounds",
+        type=int,
+        default=25,
+        metavar="N",
+        help="turns of each contender (default 25); whole commands run a fifth as often, or less",
+    )
     add("--threads", type=int, metavar="N", help="of each contender (default: all cores, then 1)")
     add("--no-compile", action="store_true", help="leave torch.compile out, which needs minutes")
     add("--no-commands", action="store_true", help="leave out whole commands")
@@ -197,11 +212,12 @@ def run(
         print(step_table(steps, threads_in_words(count)), flush=True)
     if not no_commands:
         measure_commands(starting(), 1, threads)  # now all is compiled, and in memory
-        results["start"] = measure_commands(starting(), rounds, threads)
-        results["start"]["first epoch's line, on the digits"] = measure_first_epoch(rounds, threads)
+        times = max(1, rounds // 5)
+        results["start"] = measure_commands(starting(), times, threads)
+        results["start"]["first epoch's line, on the digits"] = measure_first_epoch(times, threads)
         print(command_table("start-up", results["start"]), flush=True)
         commands = trainings(dataset, data_dir, epochs)
-        results["trainings"] = measure_commands(commands, max(1, rounds // 2), threads)
+        results["trainings"] = measure_commands(commands, max(1, rounds // 10), threads)
         title = f"{epochs} epochs of {dataset}, whole commands"
         print(command_table(title, results["trainings"]), flush=True)
     if not no_growth:

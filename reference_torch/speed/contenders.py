@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpyvae import VAE, Adam
 from numpyvae.network import FullyConnected, parameter_shapes
 
 NUMPY, PRODUCTS = "NumPy, this package", "matrix products alone, NumPy"
+TORCH_PRODUCTS = "matrix products alone, PyTorch"
 DEFAULT, FUSED = "PyTorch, AdamW as it comes", "PyTorch, AdamW fused"
 COMPILED, CUDA, JAX = "PyTorch, compiled and fused", "PyTorch, CUDA, fused", "JAX, compiled"
 PARTS = ("forward", "backward", "Adam")  # of NumPy's step
@@ -41,8 +43,8 @@ class Sizes:
         }
         if name == NUMPY:
             return self.numpy_parts()
-        if name == PRODUCTS:
-            return {name: self.products()}
+        if name in (PRODUCTS, TORCH_PRODUCTS):
+            return {name: self.products(in_torch=name == TORCH_PRODUCTS)}
         return {name: self.jax_step() if name == JAX else self.torch_step(**settings[name])}
 
     def numpy_parts(self) -> dict[str, Step]:
@@ -64,15 +66,21 @@ class Sizes:
         )
         return {NUMPY: step, **dict(zip(PARTS, parts, strict=True))}
 
-    def products(self) -> Step:
+    def products(self, in_torch: bool = False) -> Step:
         """The matrix products of the step, and nothing else."""
+        matmul: Callable[..., object] = np.matmul
+        given: Callable[[Any], Any] = np.asarray
+        if in_torch:
+            import torch
+
+            matmul, given = torch.matmul, torch.from_numpy
         rng = np.random.default_rng(0)
         shapes = [s for s in parameter_shapes(*self.network).values() if len(s) == 2]
         calls: list[Step] = []
 
         def product(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> None:
-            out = np.empty((a.shape[0], b.shape[1]), np.float32)
-            calls.append(lambda: np.matmul(a, b, out=out))
+            out = given(np.empty((a.shape[0], b.shape[1]), np.float32))
+            calls.append(partial(matmul, given(a), given(b), out=out))
 
         for n_out, n_in in shapes:
             x = rng.random((len(self.x), n_in), np.float32)
@@ -158,7 +166,7 @@ def contenders(compiled: bool) -> list[str]:
     """Those that this machine has."""
     import torch
 
-    names = [PRODUCTS, NUMPY, DEFAULT, "PyTorch, AdamW foreach", FUSED]
+    names = [PRODUCTS, TORCH_PRODUCTS, NUMPY, DEFAULT, "PyTorch, AdamW foreach", FUSED]
     names += [COMPILED] if compiled and compiler_works() else []
     names += [CUDA] if torch.cuda.is_available() else []
     return names + ([JAX] if find_spec("jax") else [])

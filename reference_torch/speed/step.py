@@ -1,35 +1,49 @@
-"""Measures the steps of one contender in this process: ``python -m reference_torch.speed.step``.
+"""One contender, in this process: ``python -m reference_torch.speed.step NAME SIZES``.
 
-Prints a JSON list: for each size, the milliseconds per step, by part where there are parts.
+SIZES is a JSON list of arguments for ``Sizes``. Whenever it is given a size's number and seconds,
+it answers the milliseconds per step, by part where there are parts.
 """
 
-import json
 import sys
 import time
 from contextlib import ExitStack
+from json import loads
 
 import numpy as np
 
 from numpyvae.training.kernels import blas_threads
 
 from .contenders import Sizes, Step
+from .turns import answer
 
 LEAST = 30  # steps before measuring, and steps measured
+LEAST_OF_TURN = 3  # the same, where the step has been measured before
 
 
-def main(name: str, sizes: str, seconds: str) -> None:
-    """``sizes`` is a JSON list of arguments for ``Sizes``; each is measured for ``seconds``."""
-    found = [measure(name, Sizes(**size), float(seconds)) for size in json.loads(sizes)]
-    print(json.dumps(found))
-
-
-def measure(name: str, sizes: Sizes, seconds: float) -> dict[str, float]:
-    """Milliseconds per step, with as many threads as a training has."""
-    steps = sizes.contender(name)
+def main(name: str, sizes: str) -> None:
+    """Answers with the figures of contender ``name``."""
+    given = loads(sizes)
+    steps: dict[int, dict[str, Step]] = {}
     with ExitStack() as stack:
-        for adam in sizes.adams:
-            stack.enter_context(adam.threads(blas_threads()))
-        return {part: milliseconds(step, seconds) for part, step in steps.items()}
+
+        def turn(number: int, seconds: float) -> dict[str, float]:
+            least = LEAST_OF_TURN
+            if number not in steps:
+                steps.clear()
+                stack.close()
+                steps[number] = ready(name, Sizes(**given[number]), stack)
+                least = LEAST
+            return {p: milliseconds(step, seconds, least) for p, step in steps[number].items()}
+
+        answer(turn)
+
+
+def ready(name: str, sizes: Sizes, stack: ExitStack) -> dict[str, Step]:
+    """A contender's steps; Adam has the threads that it has in training until ``stack`` closes."""
+    steps = sizes.contender(name)
+    for adam in sizes.adams:
+        stack.enter_context(adam.threads(blas_threads()))
+    return steps
 
 
 def milliseconds(step: Step, seconds: float, least: int = LEAST) -> float:

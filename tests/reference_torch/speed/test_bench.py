@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import contextmanager
 from statistics import median
 
 import pytest
@@ -25,14 +26,16 @@ def tiny(monkeypatch):
 
 
 def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
-    line = "bench --rounds 1 --epochs 1 --dataset own.npz --json b.json --no-growth --threads 1"
+    line = "bench --rounds 3 --epochs 1 --dataset own.npz --json b.json --no-growth --threads 1"
     status, out, _ = call(main, line)
     assert status == 0
     results = json.loads((own_folder / "b.json").read_text())
     times = results["milliseconds per step"]["1 thread"]["2"]
     assert times.keys() == {PRODUCTS, NUMPY, DEFAULT, *PARTS}
-    assert f"{median(times[DEFAULT]) / median(times[NUMPY]):13.2f}" in out
-    assert "batch 2, 1 thread " in out
+    assert len(times[NUMPY]) == 3
+    ratio = median(a / b for a, b in zip(times[DEFAULT], times[NUMPY], strict=True))
+    assert f"  {ratio:.2f} (" in out
+    assert "batch 2, 1 thread:" in out
     trainings = results["trainings"]
     assert all(figures["seconds"][0] > 0 for figures in (results["start"] | trainings).values())
     numpy, torch = trainings["numpyvae train"], trainings["reference_torch train --device cpu"]
@@ -56,22 +59,32 @@ def test_bench_takes_all_threads_then_one_and_draws_how_a_step_grows(
     )
     status, out, _ = call(main, "bench --no-commands --dataset own.npz --plot g.png")
     assert (status, "batch size" in out) == (0, True)
-    assert re.findall(r"batch 2, (.+?)  ", out) == ["3 threads", "1 thread"]
+    assert re.findall(r"batch 2, (.+?):", out) == ["3 threads", "1 thread"]
     assert out.count(JAX) == 1  # which takes all cores, whatever it is told
     assert (own_folder / "g.png").exists()
 
 
-def test_every_contender_has_a_process_and_its_threads(monkeypatch, tiny):
-    started = []
+def test_contenders_stay_alive_and_take_turns(monkeypatch):
+    events = []
 
-    def spy(command, threads):
-        started.append((command[3], threads))
-        return run(command, threads)
+    @contextmanager
+    def alive(command, environment):
+        name = command[2]
+        events.append(("begins", name, environment["OMP_NUM_THREADS"]))
+        yield lambda number, seconds: events.append((name, number, seconds)) or {name: 1.0}
+        events.append(("ends", name))
 
-    run = bench._run
-    monkeypatch.setattr(bench, "_run", spy)
-    results = bench.measure_steps([PRODUCTS, NUMPY], {"a": TINY, "b": TINY}, rounds=2, threads=1)
-    assert started == [(PRODUCTS, 1), (NUMPY, 1)] * 2
+    monkeypatch.setattr(bench, "alive", alive)
+    results = bench.measure_steps(["A", "B"], {"x": TINY, "y": TINY}, rounds=3, threads=4)
+    turns = [(name, n, t) for n in (0, 1) for t in (0, *[bench.SECONDS] * 3) for name in "AB"]
+    begin, end = [("begins", "A", "4"), ("begins", "B", "4")], [("ends", "B"), ("ends", "A")]
+    assert events == [*begin, *turns, *end]
+    assert results == {size: {"A": [1.0] * 3, "B": [1.0] * 3} for size in "xy"}
+
+
+def test_a_real_contender_has_its_figures_by_size():
+    results = bench.measure_steps([NUMPY], {"a": TINY, "b": TINY}, rounds=2, threads=1)
+    assert all(times.keys() == {NUMPY, *PARTS} for times in results.values())
     assert all(len(times) == 2 for size in results.values() for times in size.values())
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reference_torch.speed.contenders import FUSED, JAX, NUMPY, Sizes
+from reference_torch.speed.contenders import FUSED, JAX, NUMPY, PRODUCTS, TORCH_PRODUCTS, Sizes
 
 
 @pytest.mark.parametrize("theirs", [FUSED, JAX])
@@ -27,9 +27,22 @@ def test_the_products_are_every_matrix_product_of_the_step(monkeypatch):
         return matmul(a, b, out=out)
 
     sizes = Sizes(8, (6, 5), 2, 20)
-    alone, step = sizes.products(), sizes.numpy_parts()[NUMPY]
     monkeypatch.setattr(np, "matmul", spy)
+    alone, step = sizes.products(), sizes.numpy_parts()[NUMPY]
     alone()
     in_products, products[:] = sorted(products), []
     step()
     assert in_products == sorted(products)
+
+
+def test_pytorchs_products_are_numpys():
+    """The same calls, on the same numbers."""
+    sizes, results = Sizes(8, (6, 5), 2, 20), []
+    for name in (PRODUCTS, TORCH_PRODUCTS):
+        step = sizes.contender(name)[name]
+        step()
+        calls = dict(zip(step.__code__.co_freevars, step.__closure__, strict=True))["calls"]
+        results.append([np.asarray(call.keywords["out"]) for call in calls.cell_contents])
+    assert len(results[0]) == 20
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=1e-5)
