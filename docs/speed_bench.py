@@ -1,24 +1,42 @@
-"""Writes what a benchmark measured into speed.md and README.md.
+"""Measures numpyvae and PyTorch, and writes what was found into speed.md and README.md.
 
-python -m reference_torch bench --dataset mnist --json FILE
-python docs/speed_bench.py FILE
+python docs/speed_bench.py             measures first, for half an hour, on a quiet machine
+python docs/speed_bench.py FILE        takes what reference_torch bench --json FILE found
 """
 
 import json
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from generated import DOCS, put
+from generated import DOCS, put, ranging
 
-from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS
+from numpyvae.experiments.report import table
+from reference_torch.speed.contenders import (
+    DEFAULT,
+    FUSED,
+    NUMPY,
+    PARTS,
+    PRODUCTS,
+    TORCH_PRODUCTS,
+)
+from reference_torch.speed.tables import Rounds, against, lower
 
-Rounds = Mapping[str, Sequence[float]]  # a figure per round, by what was measured
+BENCH = ("bench", "--dataset", "mnist", "--epochs", "10", "--no-growth")
 
 
-def main(path: str) -> None:
+def main(path: str | None = None) -> None:
+    if path is None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/bench.json"
+            command = [sys.executable, "-m", "reference_torch", *BENCH, "--json", path]
+            subprocess.run(command, check=True)
+            main(path)
+        return
     results = json.loads(Path(path).read_text())
     by_threads = results["milliseconds per step"]
     steps = next(iter(by_threads.values()))
@@ -33,58 +51,63 @@ def main(path: str) -> None:
 
 def step_table(threads: str, steps: Mapping[str, Rounds]) -> str:
     """Milliseconds per step of every contender, and how numpyvae stands in words."""
-    text = f"| {threads} | " + " | ".join(f"batch {batch}" for batch in steps) + " |\n"
-    text += "|---" * (len(steps) + 1) + "|\n"
-    for name in next(iter(steps.values())):
-        if name not in PARTS:
-            cells = " | ".join(spread(rounds[name]) for rounds in steps.values())
-            text += f"| {f'**{name}**' if name == NUMPY else name} | {cells} |\n"
-    return text + "\n" + "\n".join(f"- {standing(batch, r)}" for batch, r in steps.items())
+    names = [name for name in next(iter(steps.values())) if name not in PARTS]
+    rows = [
+        [f"**{name}**" if name == NUMPY else name, *(turns(r[name]) for r in steps.values())]
+        for name in names
+    ]
+    text = table([threads, *(f"batch {batch}" for batch in steps)], rows)
+    return f"{text}\n\n" + "\n".join(f"- {standing(batch, r)}" for batch, r in steps.items())
+
+
+def turns(times: Sequence[float]) -> str:
+    """Lower quartile (median; lowest to highest)."""
+    return f"{lower(times):.2f} ({median(times):.2f}; {min(times):.2f} to {max(times):.2f})"
+
+
+def standing(batch: str, rounds: Rounds) -> str:
+    """Where numpyvae stands to PyTorch as it comes, and to the fastest there is."""
+    others = [n for n in rounds if n not in (NUMPY, PRODUCTS, TORCH_PRODUCTS, *PARTS)]
+    fastest = min(others, key=lambda name: lower(rounds[name]))
+
+    def stands(name: str) -> str:
+        low, ratio, high = against(rounds, name)
+        where = "ahead of" if low > 1 else "behind" if high < 1 else "level with"
+        return f"{where} {name}: {ratio:.2f} times its speed ({low:.2f} to {high:.2f})"
+
+    text = f"Batch {batch}: numpyvae is {stands(DEFAULT)}"
+    return text + ("." if fastest == DEFAULT else f"; it is {stands(fastest)}, the fastest.")
+
+
+def parts(batch: str, rounds: Rounds) -> str:
+    """Where the time of numpyvae's step goes, and what the same products take PyTorch."""
+    times = ", ".join(f"{name} {lower(rounds[name]):.2f} ms" for name in PARTS)
+    products, theirs = lower(rounds[PRODUCTS]), lower(rounds[TORCH_PRODUCTS])
+    return (
+        f"Batch {batch}: {times}; matrix products alone {products:.2f} ms, "
+        f"in PyTorch {theirs:.2f} ms."
+    )
 
 
 def short_table(steps: Mapping[str, Rounds], results: Mapping[str, Any]) -> str:
     """A row for each batch size, and whole trainings in words."""
     names = (NUMPY, PRODUCTS, DEFAULT, FUSED)
-    text = f"| batch | {' | '.join(names)} |\n" + "|---" * (len(names) + 1) + "|\n"
-    for batch, rounds in steps.items():
-        text += f"| {batch} | {' | '.join(f'{median(rounds[n]):.1f}' for n in names)} |\n"
+    rows = [[batch, *(f"{lower(r[name]):.1f}" for name in names)] for batch, r in steps.items()]
+    text = table(["batch", *names], rows)
     if "trainings" in results:
         seconds = {f"`{n}`": median(f["seconds"]) for n, f in results["trainings"].items()}
         whole = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
-        text += f"\nWhole trainings, from pressing Enter to the prompt: {whole}."
+        text += f"\n\nWhole trainings, from pressing Enter to the prompt: {whole}."
     return text
-
-
-def standing(batch: str, rounds: Rounds) -> str:
-    """The speed of numpyvae in that of PyTorch as it comes, and of the fastest there is."""
-    others = [name for name in rounds if name not in (NUMPY, PRODUCTS, *PARTS)]
-    fastest = min(others, key=lambda name: median(rounds[name]))
-
-    def speed(name: str) -> str:
-        ratio = median(a / b for a, b in zip(rounds[name], rounds[NUMPY], strict=True))
-        return f"{ratio:.2f} times the speed of {name}"
-
-    text = f"Batch {batch}: numpyvae has {speed(DEFAULT)}"
-    return text + ("." if fastest == DEFAULT else f", and {speed(fastest)}, the fastest.")
-
-
-def parts(batch: str, rounds: Rounds) -> str:
-    """Where the time of numpyvae's step goes."""
-    times = ", ".join(f"{name} {median(rounds[name]):.2f} ms" for name in PARTS)
-    return f"Batch {batch}: {times}; matrix products alone {median(rounds[PRODUCTS]):.2f} ms."
 
 
 def command_table(commands: Mapping[str, Mapping[str, Any]]) -> str:
-    text = "| | seconds | an epoch | peak memory |\n|---|---|---|---|\n"
+    rows = []
     for name, found in commands.items():
         peak = "" if found["peak MiB"] is None else f"{found['peak MiB']:.0f} MiB"
-        epoch = spread(found["epochs"]) if found["epochs"] else ""
-        text += f"| {name} | {spread(found['seconds'])} | {epoch} | {peak} |\n"
-    return text
-
-
-def spread(values: Sequence[float]) -> str:
-    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+        epoch = ranging(found["epochs"]) if found["epochs"] else ""
+        rows.append([name, ranging(found["seconds"]), epoch, peak])
+    return table(["", "seconds", "an epoch", "peak memory"], rows)
 
 
 if __name__ == "__main__":

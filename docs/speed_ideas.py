@@ -2,11 +2,12 @@
 
     python docs/speed_ideas.py
 
-Each idea is tried on the article's network, in a process of its own, for five rounds, in turns with
-the step as it is. Run it on a quiet machine: it takes some minutes.
+Each idea is tried on the article's network, in a process of its own; all are alive at once and take
+short turns. Run it on a quiet machine: it takes some minutes.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -35,10 +36,14 @@ from numpyvae.optim import Move
 from numpyvae.training.kernels import blas_threads
 from numpyvae.training.steps import visits
 from reference_torch.speed.contenders import Sizes
-from reference_torch.speed.step import milliseconds
+from reference_torch.speed.step import LEAST_OF_TURN, milliseconds
+from reference_torch.speed.tables import lower
+from reference_torch.speed.turns import alive, answer
 
-ROUNDS = 5
-SECONDS = 1.0  # of measuring one idea in one round
+ROUNDS = 25  # turns of each idea
+SECONDS = 0.2  # of measuring one idea in one turn
+REST = 0.2  # seconds after a turn whose threads stay awake
+TRAININGS = 5  # long ones, with the sweep and without
 BLOCKS = "Adam in blocks of "  # so many Ki numbers, which all 11 passes go over before the next
 ROWS, ROWS_ON_THREADS = "ReLU, sigmoid, losses in blocks of 64 Ki", "the same on all threads"
 SPINNING = {  # OpenBLAS's threads, after a product: for 2 to another power of cycles
@@ -172,8 +177,8 @@ def piece_of(arrays: FlatArrays, name: str) -> slice:
     return slice(start, start + arrays[name].size)
 
 
-def measured(idea: str, batch: int) -> float:
-    """Milliseconds per step with an idea, in this process."""
+def take_turns(idea: str, batch: int) -> None:
+    """Answers the milliseconds per step with an idea, given seconds to measure it."""
     sizes, threads = Sizes(batch), 1 if idea == "Adam on one thread" else blas_threads()
     network = {"both heads as one product": OneHead, "Adam layer by layer": Eager}
     with ExitStack() as stack:
@@ -196,7 +201,8 @@ def measured(idea: str, batch: int) -> float:
             if not isinstance(vae.network, Eager):
                 adam.step(gradients)
 
-        return milliseconds(step, SECONDS)
+        milliseconds(step, 0)  # gets warm
+        answer(lambda seconds: milliseconds(step, seconds, LEAST_OF_TURN))
 
 
 def subnormal(sweep: int) -> tuple[float, float]:
@@ -216,33 +222,49 @@ def subnormal(sweep: int) -> tuple[float, float]:
     return median(times[-200:]), float(np.mean((sums > 0) & (sums < np.finfo(sums.dtype).tiny)))
 
 
+def in_turns(batch: str) -> dict[str, list[float]]:
+    """Milliseconds per step, turn by turn, of every idea."""
+    times: dict[str, list[float]] = {idea: [] for idea in IDEAS}
+    with ExitStack() as stack:
+        turns = {
+            idea: stack.enter_context(
+                alive([__file__, idea, batch], {**os.environ, **SPINNING.get(idea, {})})
+            )
+            for idea in IDEAS
+        }
+        for _ in range(ROUNDS):
+            for idea, turn in turns.items():
+                times[idea].append(turn(SECONDS))
+                if idea in SPINNING:
+                    time.sleep(REST)
+    return times
+
+
 def main() -> None:
     match sys.argv[1:]:
         case ["subnormal", sweep]:
             print(json.dumps(subnormal(int(sweep))))
             return
         case [idea, batch]:
-            print(json.dumps(measured(idea, int(batch))))
+            take_turns(idea, int(batch))
             return
     rows = []
     for batch in ("64", "512"):
-        times: dict[str, list[float]] = {idea: [] for idea in IDEAS}
-        for _ in range(ROUNDS):
-            for idea in IDEAS:
-                times[idea].append(printed_by(__file__, idea, batch, **SPINNING.get(idea, {})))
-        for idea, values in times.items():
-            gains = [1 - ms / now for ms, now in zip(values, times[IDEAS[0]], strict=True)]
-            gain = f"{median(gains):+.1%} ({min(gains):+.1%} to {max(gains):+.1%})"
-            text = "" if idea == IDEAS[0] else gain
-            rows.append([f"batch {batch}, {idea}", f"{median(values):.2f}", text])
+        for idea, values in in_turns(batch).items():
+            if idea == IDEAS[0]:
+                now, text = np.array(values), ""
+            else:
+                low, gain, high = np.quantile(1 - values / now, (0.25, 0.5, 0.75))
+                text = f"{gain:+.1%} ({low:+.1%} to {high:+.1%})"
+            rows.append([f"batch {batch}, {idea}", f"{lower(values):.2f}", text])
             print(*rows[-1], flush=True)
     small = []
     for name, steps in (("as it is", optim.SWEEP), ("without sweeping", 10**9)):
-        found = [printed_by(__file__, "subnormal", str(steps)) for _ in range(ROUNDS)]
+        found = [printed_by(__file__, "subnormal", str(steps)) for _ in range(TRAININGS)]
         of_adam, shares = zip(*found, strict=True)
         small.append([name, ranging(of_adam), f"{median(shares):.0%}"])
     texts = {
-        "ideas": table(["", "ms per step", "gain, and its range"], rows),
+        "ideas": table(["", "ms per step", "gain, and half of the turns"], rows),
         "subnormal": table(["Adam", "ms per step", "subnormal"], small),
     }
     put(DOCS / "speed.md", "measured", texts)

@@ -10,7 +10,7 @@ import speed_ideas
 from generated import DOCS, parts
 
 from numpyvae import VAE, Adam, FullyConnected, functional
-from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS
+from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS, TORCH_PRODUCTS
 
 SIZES = {"batch": 3, "hidden": 8, "latent": 2}
 
@@ -77,16 +77,15 @@ def test_all_tables_are_filled_in(page, monkeypatch):
     monkeypatch.setattr(scaling, "images", lambda *_: "IMAGES")
     scaling.main(short=False)
 
-    def measured(*arguments, **_):
-        return [2.0, 0.25] if arguments[1] == "subnormal" else 2.0
-
-    monkeypatch.setattr(speed_ideas, "printed_by", measured)
+    times = {idea: [2.0, 4.0] for idea in speed_ideas.IDEAS}
+    monkeypatch.setattr(speed_ideas, "in_turns", lambda _: times)
+    monkeypatch.setattr(speed_ideas, "printed_by", lambda *_: [2.0, 0.25])
     monkeypatch.setattr(speed_ideas.sys, "argv", ["speed_ideas.py"])
     speed_ideas.main()
 
-    rounds = {name: [1.0] for name in [PRODUCTS, *PARTS]}
-    rounds |= {NUMPY: [4.0], DEFAULT: [6.0], FUSED: [3.0]}
-    by_threads = {"2 threads": {"64": rounds}, "1 thread": {"64": rounds | {NUMPY: [7.0]}}}
+    rounds = {name: [1.0] * 3 for name in [PRODUCTS, TORCH_PRODUCTS, *PARTS]}
+    rounds |= {NUMPY: [4.0, 4.0, 8.0], DEFAULT: [6.0, 7.0, 12.0], FUSED: [3.0, 5.0, 8.0]}
+    by_threads = {"2 threads": {"64": rounds}, "1 thread": {"64": rounds | {NUMPY: [7.0] * 3}}}
     start = {"a": {"seconds": [1.0, 3.0], "epochs": [], "peak MiB": None}}
     trainings = {"b": {"seconds": [2.0], "epochs": [0.3, 0.5], "peak MiB": 170.2}}
     results = {"machine": "ours", "milliseconds per step": by_threads}
@@ -101,19 +100,23 @@ def test_all_tables_are_filled_in(page, monkeypatch):
         "GROWTH\n",
         "IMAGES\n",
     )
-    assert "| batch 512, Adam on one thread | 2.00 | +0.0% (+0.0% to +0.0%) |" in filled["ideas"]
+    assert "| batch 512, Adam on one thread | 2.50 | +0.0% (+0.0% to +0.0%) |" in filled["ideas"]
     both, one = filled["steps"].split("| 1 thread | batch 64 |")
     assert both.startswith("| 2 threads | batch 64 |")
     assert "| as it is | 2.00 (2.00 to 2.00) | 25% |" in filled["subnormal"]
-    assert f"| **{NUMPY}** | 4.00 (4.00 to 4.00) |" in both
-    assert f"| **{NUMPY}** | 7.00 (7.00 to 7.00) |" in one
+    assert f"| **{NUMPY}** | 4.00 (4.00; 4.00 to 8.00) |" in both
+    assert f"| **{NUMPY}** | 7.00 (7.00; 7.00 to 7.00) |" in one
     assert (
-        f"- Batch 64: numpyvae has 1.50 times the speed of {DEFAULT}, and 0.75 times the speed of "
-        f"{FUSED}, the fastest."
+        f"- Batch 64: numpyvae is ahead of {DEFAULT}: 1.50 times its speed (1.50 to 1.62); it is "
+        f"level with {FUSED}: 1.00 times its speed (0.88 to 1.12), the fastest."
     ) in both
+    assert f"it is behind {FUSED}: 0.71 times its speed (0.57 to 0.93), the fastest." in one
     assert "| a | 2.00 (1.00 to 3.00) |  |  |" in filled["commands"]
     assert "| b | 2.00 (2.00 to 2.00) | 0.40 (0.30 to 0.50) | 170 MiB |" in filled["commands"]
     short = parts((page.parent.parent / "README.md").read_text(), "measured")["speed"]
-    assert "| 64 | 4.0 | 1.0 | 6.0 | 3.0 |" in short
+    assert "| 64 | 4.0 | 1.0 | 6.5 | 4.0 |" in short
     assert "to the prompt: `b` 2.0 s." in short
-    assert filled["parts"].startswith("- Batch 64: forward 1.00 ms, backward 1.00 ms, Adam 1.00 ms")
+    assert filled["parts"] == (
+        "- Batch 64: forward 1.00 ms, backward 1.00 ms, Adam 1.00 ms; matrix products alone 1.00 "
+        "ms, in PyTorch 1.00 ms.\n"
+    )
