@@ -121,12 +121,12 @@ def _list_pictures(folder: Path) -> tuple[list[Path], list[str] | None]:
 
     Nothing hidden is a picture. What is left out is said in a line.
     """
-    files, left_out = [], []
+    depth, files, left_out = len(folder.parts), [], []
     for child in folder.iterdir():
         below = _files(child)
         left_out += [] if below or child.name.startswith(".") else [child]
         for file in below:
-            hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+            hidden = any(part.startswith(".") for part in file.parts[depth:])
             picture = file.suffix.lower() in PICTURES and file.is_file()
             if picture and not hidden:
                 files.append(file)
@@ -144,21 +144,23 @@ def _list_pictures(folder: Path) -> tuple[list[Path], list[str] | None]:
         )
     if loose:
         return files, None
-    return files, [file.relative_to(folder).parts[0] for file in files]
+    return files, [file.parts[depth] for file in files]
 
 
 def _files(path: Path) -> list[Path]:
     """The file itself, or all below a folder, through links, too, but not up, and nowhere twice."""
-    found, todo, seen = [], [path], set()
+    if not path.is_dir():
+        return [path]
+    found: list[Path] = []
+    todo, seen = [path], set()
     while todo:
         path = todo.pop()
-        if not path.is_dir():
-            found.append(path)
-            continue
         real, here = path.resolve(), path.parent.resolve() / path.name
         if real not in seen and real not in here.parents:
             seen.add(real)
-            todo += path.iterdir()
+            with os.scandir(path) as entries:  # which know what they are
+                for entry in entries:
+                    (todo if entry.is_dir() else found).append(path / entry.name)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from tqdm import tqdm
 from ..errors import InputError, say
 from ..functional import Array
 from .dataset import as_floats
-from .files import StrPath, reading
+from .files import reading
 from .pixels import check_range
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")  # no other decoder is ever reached
@@ -37,51 +36,48 @@ def read_pictures(
     Raises:
         InputError: a file cannot be read or is no picture, or they differ in size.
     """
-    pixels, dtype = bytearray(), np.dtype(np.uint8)  # grows in place
+    pixels, mode = bytearray(), "L"  # grows in place
     counts: list[int] = []
-    sizes: dict[tuple[int, ...], Path] = {}
+    sizes: dict[tuple[int, int], Path] = {}
     left_out: dict[Path, int] = {}
     for file in tqdm(files, "Reading", unit=" files", delay=DELAY, leave=False, disable=None):
-        with open_picture(file, size) as picture:
-            pictures = [_in_grey(page, size) for page in _pages(picture)]
-            frames = getattr(picture, "n_frames", 1)
-        counts.append(len(pictures))
-        if frames > len(pictures):
-            left_out[file] = frames - len(pictures)
-        for grey in pictures:
-            sizes.setdefault(grey.shape, file)
-            if grey.dtype != dtype == np.uint8:
-                pixels, dtype = bytearray(as_floats(np.frombuffer(pixels, dtype))), grey.dtype
-            pixels += (grey if grey.dtype == dtype else as_floats(grey)).tobytes()
+        pages, left_out[file] = _read_file(file, size)
+        counts.append(len(pages))
+        for its_mode, its_size, content in pages:
+            sizes.setdefault(its_size, file)
+            if its_mode == "F" != mode:
+                pixels, mode = _as_deep(pixels), "F"
+            pixels += content if its_mode == mode else _as_deep(content)
         if len(sizes) > 1:
-            shown = ", ".join(f"{f.name} {h} x {w}" for (h, w), f in sizes.items())
+            shown = ", ".join(f"{f.name} {h} x {w}" for (w, h), f in sizes.items())
             raise InputError(
                 f"pictures in {os.path.commonpath(files)} differ in size ({shown}): give the image "
                 "size that they are to be scaled to, such as --image-size 28 28"
             )
-    if left_out:
-        shown = ", ".join([file.name for file in left_out][:3])
+    if some := [file.name for file, frames in left_out.items() if frames]:
         say(
-            f"{sum(left_out.values())} frames in {len(left_out)} files are left out ({shown}): of "
-            "an animation the first is read, of a TIFF no reduced copy and no mask"
+            f"{sum(left_out.values())} frames in {len(some)} files are left out "
+            f"({', '.join(some[:3])}): of an animation the first is read, of a TIFF no reduced "
+            "copy and no mask"
         )
-    return np.frombuffer(pixels, dtype).reshape(-1, *next(iter(sizes))), counts
+    (width, height), dtype = next(iter(sizes)), np.uint8 if mode == "L" else np.float32
+    return np.frombuffer(pixels, dtype).reshape(-1, height, width), counts
 
 
-@contextmanager
-def open_picture(path: StrPath, size: tuple[int, int] | None = None) -> Iterator[Image.Image]:
-    """A picture, opened but not yet decoded; where ``size`` is given, perhaps not much larger.
-
-    Whatever is wrong with it, also in the block, is an InputError.
-    """
+def _read_file(
+    path: Path, size: tuple[int, int] | None
+) -> tuple[list[tuple[str, tuple[int, int], bytes]], int]:
+    """Mode, (width, height) and pixels of each picture, and how many frames are left out."""
     with reading(path) as stream:
         try:
-            with Image.open(stream, formats=FORMATS) as picture:
-                if picture.width * picture.height > MOST_PIXELS:
-                    raise InputError(f"it has more than {MOST_PIXELS:,} pixels")
-                side = max(size or picture.size)
-                picture.draft("L", (side, side))  # a JPEG is decoded smaller, upright or not
-                yield picture
+            picture = Image.open(stream, formats=FORMATS)
+            if picture.width * picture.height > MOST_PIXELS:
+                raise InputError(f"it has more than {MOST_PIXELS:,} pixels")
+            side = max(size or picture.size)
+            picture.draft("L", (side, side))  # a JPEG is decoded smaller, upright or not
+            greys = (_in_grey(page, size) for page in _pages(picture))
+            pages = [(grey.mode, grey.size, grey.tobytes()) for grey in greys]
+            return pages, getattr(picture, "n_frames", 1) - len(pages)
         except UnidentifiedImageError:
             raise ValueError(f"it is none of {', '.join(FORMATS)}") from None
         except (InputError, OSError, MemoryError):
@@ -110,12 +106,14 @@ def _pages(picture: Image.Image) -> Iterator[Image.Image]:
         yield picture
 
 
-def _in_grey(picture: Image.Image, size: tuple[int, int] | None) -> Array:
-    """The picture upright and on white, (H, W), scaled and cropped to ``size`` where it is given.
+def _in_grey(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:
+    """The picture upright and on white, scaled and cropped to ``size`` where it is given.
 
-    uint8, or float32 in [0, 1] where it has more than 8 bits per pixel.
+    Of mode L, or F in [0, 1] where it has more than 8 bits per pixel; perhaps the same object.
     """
-    ImageOps.exif_transpose(picture, in_place=True)
+    picture.load()
+    if picture.info:  # else it says nothing of an orientation
+        ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode[0] in "IF":
         grey = Image.fromarray(_deep_grey(picture))
     else:
@@ -125,8 +123,9 @@ def _in_grey(picture: Image.Image, size: tuple[int, int] | None) -> Array:
             grey = Image.composite(grey, Image.new("L", grey.size, "white"), alpha)
     if size and grey.size != size[::-1]:
         grey = ImageOps.fit(grey, size[::-1])
-    pixels = np.asarray(grey)
-    return pixels.clip(0, 1) if grey.mode == "F" else pixels  # scaling overshoots at edges
+        if grey.mode == "F":  # bicubic interpolation overshoots at edges
+            grey = Image.fromarray(np.asarray(grey).clip(0, 1))
+    return grey
 
 
 def _deep_grey(picture: Image.Image) -> Array:
@@ -144,3 +143,8 @@ def _deep_grey(picture: Image.Image) -> Array:
         grey = 1 - grey
     grey[values == picture.info.get("transparency")] = 1
     return grey
+
+
+def _as_deep(pixels: bytes | bytearray) -> bytearray:
+    """The bytes of uint8 as those of float32 in [0, 1]."""
+    return bytearray(as_floats(np.frombuffer(pixels, np.uint8)))

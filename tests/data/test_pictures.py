@@ -78,9 +78,13 @@ def test_every_page_of_a_tiff_is_a_picture(tmp_path):
 
 def test_pages_that_are_copies_or_masks_are_left_out_aloud(tmp_path):
     first, *others = map(Image.fromarray, IMAGES)
-    for image, kind in zip(others, (1, 4, 2, 0), strict=True):  # reduced, a mask, a page, nothing
-        image.encoderinfo = {"tiffinfo": {254: kind}}
-    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    path, nothing = tmp_path / "a.tif", struct.pack("<HHII", 254, 4, 1, 0)
+    first.save(path, save_all=True, append_images=others, tiffinfo={254: 0})
+    parts = path.read_bytes().split(nothing)
+    kinds = (struct.pack("<HHII", 254, 4, 1, kind) for kind in (0, 1, 4, 2, 0))
+    path.write_bytes(
+        parts[0] + b"".join(kind + p for kind, p in zip(kinds, parts[1:], strict=True))
+    )
     with pytest.warns(InputWarning, match=r"2 frames in 1 files are left out \(a.tif\)"):
         images, counts = read_pictures([tmp_path / "a.tif"])
     np.testing.assert_array_equal(images, IMAGES[[0, 3, 4]])
