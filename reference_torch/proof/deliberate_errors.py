@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from numpyvae import VAE, Adam, FullyConnected
 from numpyvae import functional as F
+from numpyvae.importance import Bound
 from numpyvae.reconstruction import Reconstruction
 
 
@@ -43,7 +44,8 @@ class DeliberateError:
     them; for an error in Adam, of the parameters. ``consistent``: the backward pass is the right
     one for the wrong loss, so a gradient check, which knows no other loss, cannot see the error.
     ``public``: the same has been published in code or is a documented pitfall. ``samples``: the
-    model is an ``IWAE`` with so many samples per image. ``processes``: so many share out the batch.
+    model is an ``IWAE`` with so many samples per image, and ``bound``. ``processes``: so many share
+    out the batch.
     """
 
     name: str
@@ -54,6 +56,7 @@ class DeliberateError:
     public: bool = False
     reconstruction: Reconstruction = "mse"
     samples: int | None = None
+    bound: Bound = "importance"
     processes: int | None = None
 
     @property

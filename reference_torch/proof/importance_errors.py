@@ -130,4 +130,61 @@ IMPORTANCE_ERRORS = (
         MEAN_PATH,
         samples=3,
     ),
+    DeliberateError(
+        "the weights only once in dreg",
+        "The sum of w̃ times the path through z is right for the ELBO, where w̃ is constant. Here z "
+        "moves the weights, too: that makes it w̃².",
+        (Change(IWAE, "again = -grad_log_w[:, :, None]", "again = 1.0"),),
+        ("z", *ENCODER),
+        samples=3,
+        bound="dreg",
+    ),
+    DeliberateError(
+        "log q's direct path into log_var kept in dreg",
+        "On average it is 0 with the weights held still; what it adds is in w̃² already.",
+        (
+            Change(
+                IWAE,
+                "grad_reconstruction, direct_z, _ = log_weights_backward(grad_log_w, z, log_var)",
+                "grad_reconstruction, direct_z, kept = log_weights_backward(\n"
+                "    grad_log_w, z, log_var\n)",
+            ),
+            Change(
+                IWAE,
+                "direct_mean = direct_log_var = 0.0",
+                "direct_mean, direct_log_var = 0.0, kept",
+            ),
+        ),
+        LOG_VAR_PATH,
+        samples=3,
+        bound="dreg",
+    ),
+    DeliberateError(
+        "log q's path through z forgotten in dreg",
+        "Its direct paths are gone, so nothing cancels this one.",
+        (
+            Change(
+                IWAE,
+                "direct_z += grad_log_w[:, :, None] * (eps * np.exp(-0.5 * log_var)[:, None])",
+                "",
+            ),
+        ),
+        ("z", *ENCODER),
+        samples=3,
+        bound="dreg",
+    ),
+    DeliberateError(
+        "the weights twice in the decoder, too",
+        "Only the encoder's gradient has a second form; the decoder's is that of the bound.",
+        (
+            Change(
+                IWAE,
+                'grad_per_sample["logits"] *= grad_reconstruction[:, :, None]',
+                'grad_per_sample["logits"] *= grad_reconstruction[:, :, None] ** 2',
+            ),
+        ),
+        ALL_GRADIENTS,
+        samples=3,
+        bound="dreg",
+    ),
 )

@@ -139,10 +139,10 @@ def model_parity(
 
     torch_vae = to_torch(vae, device)
     x_tensor, eps_tensor = torch.tensor(x, device=device), torch.tensor(eps, device=device)
-    return parity(lambda: _losses_and_gradients(torch_vae, x_tensor, eps_tensor, beta), results)
+    return parity(lambda: losses_and_gradients(torch_vae, x_tensor, eps_tensor, beta), results)
 
 
-def _losses_and_gradients(
+def losses_and_gradients(
     torch_vae: TorchVAE, x: Tensor, eps: Tensor, beta: float
 ) -> dict[str, Tensor]:
     """What ``model_parity`` compares, from autograd."""

@@ -39,7 +39,7 @@ class TorchIWAE(TorchVAE):
                 log_w = ((-0.5 * z.square() - log_q).sum(1) - losses).reshape(-1, self.samples)
                 if self.bound == "dreg" and z.requires_grad:
                     weights = log_w.detach().softmax(1).reshape(-1, 1)
-                    z.register_hook(lambda grad: grad * weights)
+                    z.register_hook(lambda grad: grad * weights)  # type: ignore[no-untyped-call]
                 total = torch.sum(math.log(self.samples) - torch.logsumexp(log_w, 1))
             case "elbo":
                 total = reconstruction + beta * kl
