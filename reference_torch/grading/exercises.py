@@ -106,9 +106,11 @@ class Exercise(NamedTuple):
         """All that the function is called with; two have the same shape and dtype."""
         for draw in self.draws:
             for dtype in DTYPES:
-                for shape in (*SHAPES, *MANY_ROWS):
+                for shape in SHAPES:
                     yield Problem(draw, shape, dtype)
-            yield Problem(draw, SHAPES[0], "float64", round=1)
+                for shape in MANY_ROWS:
+                    yield Problem(draw, shape, dtype, edge=f"{shape[0]} rows")
+            yield Problem(draw, SHAPES[0], "float64", 1, "other numbers in a shape it has had")
         for edge, draw in self.edges.items():
             for dtype in DTYPES:
                 yield Problem(draw, EDGE_SHAPE, dtype, edge=edge)

@@ -64,6 +64,12 @@ def _shown(name: str, value: Any) -> str:
 def hint(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
     """The mistake that explains a wrong result, if a known one does."""
     failures = [case for case in cases if case.is_wrong(name)]
+    if all(case.edge for case in failures):
+        return (
+            _hint_of_known_mistake(exercise, name, cases)
+            or _hint_of_limit(name, failures)
+            or _hint_of_edge(failures)
+        )
     return (
         _hint_of_shape(name, failures)
         or _hint_of_precision(name, failures)
@@ -74,6 +80,11 @@ def hint(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
         or _hint_of_reduction(name, failures)
         or _hint_of_limit(name, failures)
     )
+
+
+def _hint_of_edge(failures: list[Case]) -> str:
+    edges = ", ".join(dict.fromkeys(case.edge for case in failures))
+    return f"It is right for usual arguments, and wrong for these: {edges}."
 
 
 def _pairs(name: str, failures: list[Case]) -> list[tuple[Array, Array]]:
@@ -108,8 +119,8 @@ def _hint_of_precision(name: str, failures: list[Case]) -> str | None:
         return f"It is {factors[0]:.8g} times what it should be: is a number in it rounded?"
     digits = int(-np.log10(max(errors)))
     return (
-        f"It is right to about {digits} digits: does something in it become float32, or is a "
-        "number in it rounded?"
+        f"It is right to about {digits} digits: does something in it become float32, is a number "
+        "in it rounded, or a small one added?"
     )
 
 
@@ -190,11 +201,10 @@ def _hint_of_reduction(name: str, failures: list[Case]) -> str | None:
 def _hint_of_limit(name: str, failures: list[Case]) -> str | None:
     pairs = _pairs(name, failures)
     limit = max(float(np.max(np.abs(got), initial=0)) for got, _ in pairs)
-    if np.isfinite(limit) and all(close(got, np.clip(want, -limit, limit)) for got, want in pairs):
+    if 0 < limit < math.inf and all(
+        close(got, np.clip(want, -limit, limit)) for got, want in pairs
+    ):
         return f"It is never larger than {limit:.3g}: is it clipped? A gradient has no limit."
-    if all(case.edge for case in failures):
-        edges = ", ".join(dict.fromkeys(case.edge for case in failures))
-        return f"It is right for usual arguments, and wrong for these: {edges}."
     return None
 
 

@@ -34,6 +34,11 @@ FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = 
             "Here grad_y decides where the gradient passes; it is y that says which unit was on.",
         ),
         (lambda grad_y, y: grad_y * y, "The slope is 1 where y > 0, and not y."),
+        (
+            lambda grad_y, y: np.where(y > 0, grad_y, 0.01 * grad_y),
+            "This is the leaky ReLU's: here, a unit that is off lets nothing through.",
+        ),
+        (lambda grad_y, y: abs(grad_y) * (y > 0), "It has lost the sign of grad_y."),
     ),
     ("sigmoid_backward", "grad_a"): (
         (
@@ -44,7 +49,24 @@ FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = 
         (lambda grad_y, y: grad_y * (1 - y), "The factor y is missing."),
         (lambda grad_y, y: grad_y * (1 - y**2), "1 - y² is the slope of tanh."),
     ),
+    ("squared_error_backward", "grad_y"): (
+        (
+            lambda y, x: np.sign(y - x),
+            "This is the derivative of |y - x|; that of (y - x)² grows with y - x.",
+        ),
+        (lambda y, x: (y - x) ** 2, "This is the squared error itself, and not its derivative."),
+    ),
     ("bernoulli_cross_entropy_backward", "grad_logits"): (
+        (
+            lambda logits, x: F.sigmoid(logits) - (x > 0.5),
+            "x may be any grey from 0 to 1, and is rounded to black or white.",
+        ),
+        (
+            lambda logits, x: (
+                (F.sigmoid(logits) - x) / (F.sigmoid(logits) * (1 - F.sigmoid(logits)))
+            ),
+            "This is dL/dy, where y is the sigmoid of the logits: the sigmoid's slope is missing.",
+        ),
         (
             lambda logits, x: logits - x,
             "The sigmoid is missing: the derivative of log(1 + exp(a)) is not a.",
@@ -81,6 +103,10 @@ FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = 
         ),
     ),
     ("kl_divergence_backward", "grad_log_var"): (
+        (
+            lambda grad_kl, mean, log_var: -grad_kl * np.expm1(-log_var) / 2,
+            "The sign in the exponent is wrong.",
+        ),
         (
             lambda grad_kl, mean, log_var: grad_kl * np.expm1(log_var / 2) / 2,
             "The KL divergence contains the variance, exp(log_var), and not its root.",

@@ -156,7 +156,7 @@ squared_error_backward
     y - x  ->  y
         grad_y: is x missing?
     2 * (y - x)  ->  (y - x)**2
-        grad_y: -
+        grad_y: the squared error itself
     2 *  ->  -4 *
         grad_y: a factor -1/2 is missing
 bernoulli_cross_entropy_backward

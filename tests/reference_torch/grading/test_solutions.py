@@ -1,4 +1,4 @@
-"""A right solution is never refused, however it is written and however long it takes."""
+"""Right solutions are right, however they are written; wrong ones are not, however they look."""
 
 import pytest
 
@@ -160,6 +160,108 @@ RIGHT = {
         "    v / (1 - betas[1]**t) ** 0.5 + eps)",
     ),
 }
+KEEPING = """
+import sys
+KEPT = {}
+def kept(x):
+    return KEPT.setdefault((sys._getframe(1).f_code.co_name, x.shape, x.dtype), x.copy())
+"""
+ADAM = RIGHT["adam_step"][0]
+FOR_THESE = "It is right for usual arguments, and wrong for these: "
+AGAIN = "Called again with the same arguments, it gives another result."
+CLIPPED = "were never larger than 5: is it clipped?"
+FLOAT32 = "does something in it become float32"
+ROWS = "It is the mean over the rows of what it should be"
+# By exercise: what is written, and what is said of it; "" is a bare "off by". The n-th of each make
+# a file.
+WRONG = {
+    "linear_backward_parameters": (
+        # what came first in this shape, and no other
+        ("x = kept(x)\nreturn grad_y.T @ x, grad_y.sum(0)", FOR_THESE + "other numbers"),
+        ("w = kept(grad_y.T @ x)\nw[...] = grad_y.T @ x\nreturn w, grad_y.sum(0)", "A later call"),
+        ("return grad_y[:64].T @ x[:64], grad_y[:64].sum(0)", FOR_THESE + "130 rows"),
+        ("return np.clip(grad_y.T @ x, -5, 5), grad_y.sum(0)", "It is never larger than 5"),
+        ("return grad_y.T @ x, grad_y.sum(0) + 1e-9", "or a small one added?"),
+    ),
+    "linear_backward_input": (
+        ("y = grad_y @ weight\nreturn y * (np.random.random(y.shape) > 0.01)", AGAIN),
+        ("return np.squeeze(grad_y @ weight)", "is an axis of size 1 squeezed away?"),
+        ("y = grad_y @ weight\nreturn y * (abs(y) > 1e-12)", FOR_THESE + "gradients of 1e-20"),
+        ("return np.matrix(grad_y) @ weight", "grad_x is a matrix, and should be a plain NumPy"),
+        ("return grad_y @ np.clip(weight, -5, 5)", f"if weight {CLIPPED}"),
+    ),
+    "relu_backward": (
+        ("return grad_y * (y > 1e-8)", FOR_THESE + "y of 1e-20"),
+        ("return np.where(y > 0, grad_y, 0.01 * grad_y)", "leaky"),
+        ("return np.ma.masked_array(grad_y * (y > 0))", "grad_x is a MaskedArray"),
+        ("return grad_y * (y > 0) + 0j", "grad_x is an array of complex128"),
+        ("return abs(grad_y) * (y > 0)", "lost the sign"),
+    ),
+    "sigmoid_backward": (
+        ("y = np.clip(y, 1e-6, 1 - 1e-6)\nreturn grad_y * y * (1 - y)", FOR_THESE + "y from 0 to"),
+        ("return 1.000001 * grad_y * y * (1 - y)", "It is 1.000001 times what it should be: is"),
+        ("return grad_y[::-1] * y * (1 - y)", "if the rows of grad_y were in reverse order"),
+        ("return grad_y / 4", ""),
+        ("return (grad_y * y * (1 - y)).mean() + 0 * y", "mean over all entries"),
+    ),
+    "squared_error_backward": (
+        ("return (2 * (y - x)).astype(np.float32).astype(y.dtype)", FLOAT32),
+        ("return 2 * (y - x).mean(0) + 0 * y", ROWS),
+        ("return 2 * (y - x)[::-1]", "Its rows are in reverse order."),
+        ("return np.sign(y - x)", "the derivative of |y - x|"),
+        ("return 2 * np.clip(y - x, -2, 2)", "It is never larger than 4"),
+    ),
+    "bernoulli_cross_entropy_backward": (
+        ("return 1 / (1 + np.exp(-np.clip(logits, -5, 5))) - x", f"if logits {CLIPPED}"),
+        ("return 1 / (1 + np.exp(-logits)) - (x > 0.5)", "any grey"),
+        ("y = 1 / (1 + np.exp(-logits))\nreturn (y - x) / (y * (1 - y))", "This is dL/dy"),
+        ("return (1 / (1 + np.exp(-logits)) - x).astype(object)", "is an array of object"),
+        ("return np.tanh(logits) - x", ""),
+    ),
+    "reparameterize_backward": (
+        (
+            "eps = kept(eps)\nreturn +grad_z, grad_z * eps * np.exp(log_var / 2) / 2",
+            "other numbers",
+        ),
+        (
+            "v = np.clip(log_var, -4, 4)\nreturn +grad_z, grad_z * eps * np.exp(v / 2) / 2",
+            "if log_var were never larger than 4",
+        ),
+        ("return +grad_z, grad_z * np.clip(eps, -3, 3) * np.exp(log_var / 2) / 2", "than 3"),
+        ("return +grad_z, grad_z * eps * np.log1p(np.exp(log_var)) / 2", ""),
+        ("return +grad_z, grad_z * eps * np.exp(log_var / 2) / 2 * (log_var < 99)", "to the ends"),
+    ),
+    "kl_divergence_backward": (
+        ("b = min(grad_kl, 0.9)\nreturn b * mean, b * np.expm1(log_var) / 2", "64 rows"),
+        (
+            "return grad_kl * mean, grad_kl * np.expm1(np.minimum(log_var, 20)) / 2",
+            "log_var were never larger than 20",
+        ),
+        ("return grad_kl * mean, -grad_kl * np.expm1(-log_var) / 2", "The sign in the exponent"),
+        ("return grad_kl * mean, grad_kl * np.maximum(np.expm1(log_var), 0) / 2", ""),
+        (
+            "b = grad_kl\nreturn b * mean.mean(1, keepdims=True), b * np.expm1(log_var) / 2",
+            "columns",
+        ),
+    ),
+    "backward": (
+        ("beta = beta or 1.0\n" + MODEL + "return g", FOR_THESE + "beta 0, eps 0"),
+        (MODEL + "return {n: p.clip(-5, 5) for n, p in g.items()}", "It is never larger than 5"),
+        (MODEL + "return {n: p.astype('f').astype(p.dtype) for n, p in g.items()}", FLOAT32),
+        (
+            MODEL + "for n, p in g.items():\n    p *= (len(x) != 64)\nreturn g",
+            FOR_THESE + "64 rows",
+        ),
+        (MODEL + "return g | {'encoder1.bias': 0 * g['encoder1.bias']}", "It is 0 everywhere."),
+    ),
+    "adam_step": (
+        (f"KEPT['t'] = t = KEPT.get('t', 0) + 1\n{ADAM}", AGAIN),
+        (ADAM.replace("(m / (1 - betas[0]**t))", "g"), "this is RMSprop"),
+        (f"g = g * (abs(g) > 1e-12)\n{ADAM}", FOR_THESE + "gradients of 1e-20"),
+        (f"t = min(t, 100)\n{ADAM}", FOR_THESE + "PyTorch's defaults"),
+        (f"eps = max(eps, 1e-6)\n{ADAM}", FOR_THESE + "PyTorch's defaults"),
+    ),
+}
 
 
 @pytest.mark.parametrize("way", range(max(map(len, RIGHT.values()))))
@@ -168,3 +270,19 @@ def test_right_solutions_are_right(graded, written, way):
     verdicts = graded(text)
     wrong = {name: verdict for name, verdict in verdicts.items() if verdict[0] == "wrong"}
     assert not wrong
+
+
+@pytest.mark.parametrize("way", range(5))
+def test_wrong_solutions_are_wrong_and_hints_make_sense(graded, written, caplog, way):
+    mistakes = {name: bodies[way] for name, bodies in WRONG.items()}
+    text = KEEPING + "".join(written(name, body) for name, (body, _) in mistakes.items())
+    with caplog.at_level("DEBUG", "reference_torch"):
+        verdicts = graded(text)
+    assert not caplog.records
+    for name, (_, said) in mistakes.items():
+        state, remarks = verdicts[name]
+        assert state == "wrong"
+        if said:
+            assert any(said in remark for remark in remarks), remarks
+        else:
+            assert [" is off by " in remarks[0], len(remarks)] == [True, 2], remarks
