@@ -31,8 +31,8 @@ from numpyvae.experiments.report import table
 from numpyvae.figures import style
 from numpyvae.functional import Array
 from numpyvae.reconstruction import RECONSTRUCTIONS, Reconstruction
-from numpyvae.training.folder import sample_latents
 from numpyvae.training.kernels import blas_threads
+from numpyvae.training.pictures import sample_latents
 from numpyvae.training.steps import numpy_trainer, visits
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
 from reference_torch.proof.gradcheck import gradcheck

@@ -21,10 +21,10 @@ from pathlib import Path
 from generated import DOCS, filled
 
 from numpyvae import Config, load_dataset
+from numpyvae.evaluation.measurement import MEASURES
 from numpyvae.experiments.catalogue import EXPERIMENTS
 from numpyvae.experiments.claims import Finding
 from numpyvae.experiments.experiment import redo
-from numpyvae.experiments.measurement import MEASURES
 from numpyvae.experiments.report import cell, of_samples, report, shown, table
 from numpyvae.experiments.results import Results, read_results
 

@@ -27,11 +27,11 @@ from .optim import Adam as Adam
 from .training.checkpoint import load_checkpoint as load_checkpoint
 from .training.checkpoint import save_checkpoint as save_checkpoint
 from .training.config import Config as Config
-from .training.folder import draw_images as draw_images
-from .training.folder import draw_loss as draw_loss
-from .training.folder import draw_reconstructions as draw_reconstructions
-from .training.folder import draw_samples as draw_samples
 from .training.loop import train as train
+from .training.pictures import draw_images as draw_images
+from .training.pictures import draw_loss as draw_loss
+from .training.pictures import draw_reconstructions as draw_reconstructions
+from .training.pictures import draw_samples as draw_samples
 from .training.run import Run as Run
 from .training.weights import load_weights as load_weights
 from .training.weights import save_weights as save_weights

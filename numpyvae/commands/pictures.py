@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..data.dataset import Dataset
 from ..evaluation.latent import draw_interpolation, draw_traversal
 from ..training.checkpoint import load_checkpoint
-from ..training.folder import draw_reconstructions
+from ..training.pictures import draw_reconstructions
 from ..training.run import Run
 from .arguments import (
     add_checkpoint_argument,

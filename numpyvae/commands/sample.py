@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..evaluation.latent import sample_label
 from ..training.chance import Stream
 from ..training.checkpoint import load_checkpoint
-from ..training.folder import draw_images
+from ..training.pictures import draw_images
 from .arguments import (
     MOST_IMAGES,
     add_checkpoint_argument,

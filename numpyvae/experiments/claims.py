@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..evaluation.measurement import Row
 from ..functional import Array
 from ..training.config import Config
-from .measurement import Row
 from .statistics import SURE, Difference, holm, paired
 
 Measured = Mapping[str, Sequence[Row]]  # of every setting, a row per seed
@@ -33,7 +33,7 @@ class Claim(NamedTuple):
     picture: str
 
 
-class Comparison(NamedTuple):
+class Judgement(NamedTuple):
     """One comparison of a claim. ``p`` is corrected for all comparisons of the experiment.
 
     ``verdict`` is 1 where the difference is as claimed, -1 where it is the opposite, 0 where
@@ -49,7 +49,7 @@ class Comparison(NamedTuple):
 class Finding(NamedTuple):
     claim: Claim
     verdict: str
-    steps: list[Comparison]
+    steps: list[Judgement]
 
 
 AUTOENCODER, VAE = "autoencoder", "VAE"
@@ -196,7 +196,7 @@ def judge(claims: Sequence[Claim], measured: Measured) -> list[Finding]:
             decided = p < 1 - SURE
             as_claimed = difference.mean * claim.expected > 0
             verdict = (1 if as_claimed else -1) if decided else 0
-            steps.append(Comparison(pair, difference, p, verdict))
+            steps.append(Judgement(pair, difference, p, verdict))
         findings.append(Finding(claim, _verdict([step.verdict for step in steps]), steps))
     return findings
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from ..data.dataset import Dataset, as_floats
 from ..evaluation.latent import reconstruct
 from ..evaluation.likelihood import USED
+from ..evaluation.measurement import Row, random_codes
 from ..functional import Array
 from ..training.chance import Stream
-from ..training.folder import sample_latents, samples_path
+from ..training.pictures import sample_latents, samples_path
 from ..training.run import Run
 from .claims import AUTOENCODER, VAE
-from .measurement import Row, random_codes
 from .runs import run_path
 
 SHOWN = 10  # images in a row

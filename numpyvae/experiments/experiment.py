@@ -17,6 +17,7 @@ from ..data.files import StrPath, check_free, make_folder, write_text
 from ..errors import InputError
 from ..evaluation.classifier import label_features
 from ..evaluation.likelihood import check_at_least
+from ..evaluation.measurement import edges, measure, references
 from ..evaluation.samples import NEIGHBOURS, held_out, median_distance
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
@@ -24,7 +25,6 @@ from .catalogue import Experiment
 from .claims import AUTOENCODER, VAE
 from .drawing import Found
 from .jobs import MakeWorkers
-from .measurement import edges, measure, references
 from .report import report
 from .results import REPORT, SETTINGS_FILE, Results, files_of, write_results
 from .runs import run_path, threads, train_all

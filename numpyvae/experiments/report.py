@@ -7,10 +7,10 @@ from math import isnan, nan
 
 import numpy as np
 
+from ..evaluation.measurement import DRAWS, MEASURES, OF_SETS, SAMPLED, Row
 from ..evaluation.samples import MOST_HELD_OUT, SETS
 from ..training.config import Config
-from .claims import Comparison, Finding
-from .measurement import DRAWS, MEASURES, OF_SETS, SAMPLED, Row
+from .claims import Finding, Judgement
 from .results import Results
 from .statistics import SURE
 
@@ -97,7 +97,7 @@ def bullet(finding: Finding) -> str:
     return f"- **{finding.verdict}.** {claim.text} ({MEASURES[claim.measure]}: {steps})"
 
 
-def shown(step: Comparison) -> str:
+def shown(step: Judgement) -> str:
     """A comparison in words: the difference between two settings, or a setting and its number."""
     (a, b), found = step.pair, step.difference
     if isnan(found.mean):  # such as the same label, of images without labels

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from ..data.files import reading, write_text
 from ..errors import InputError
+from ..evaluation.measurement import MEASURES, OF_SETS, SAMPLED, Row
 from ..training.config import Config
 from .catalogue import EXPERIMENTS, Experiment
 from .claims import Finding, judge
-from .measurement import MEASURES, OF_SETS, SAMPLED, Row
 from .runs import THREADS
 
-COLUMNS = (*MEASURES, *(OF_SETS + name for name in SAMPLED))
+MEASURED = (*MEASURES, *(OF_SETS + name for name in SAMPLED))
 SETTINGS_FILE, RESULTS_FILE, REPORT = "experiment.json", "results.csv", "report.md"
 
 
@@ -65,10 +65,10 @@ def write_results(results: Results, folder: Path) -> None:
     write_text(folder / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["setting", "seed", *COLUMNS])
+    writer.writerow(["setting", "seed", *MEASURED])
     for name, rows in (results.measured | results.references).items():
         for seed, row in zip(results.seeds, rows, strict=True):
-            cells = ["" if isnan(x := row.get(column, nan)) else repr(x) for column in COLUMNS]
+            cells = ["" if isnan(x := row.get(column, nan)) else repr(x) for column in MEASURED]
             writer.writerow([name, seed, *cells])
     write_text(folder / RESULTS_FILE, text.getvalue())
 
@@ -86,7 +86,7 @@ def read_results(folder: Path) -> Results:
         with reading(folder / RESULTS_FILE) as file:
             text = file.read().decode()
         for cells in csv.DictReader(io.StringIO(text, newline="")):
-            row = {name: float(cells[name] or nan) for name in COLUMNS}
+            row = {name: float(cells[name] or nan) for name in MEASURED}
             rows.setdefault(cells["setting"], []).append(row)
         names: Sequence[str] = settings["settings"]
         return Results(

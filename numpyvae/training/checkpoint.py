@@ -27,7 +27,7 @@ from ..errors import InputError
 from ..functional import Array
 from ..network import parameter_shapes
 from .config import Config
-from .run import COLUMNS, LARGEST, VECTORS, Run
+from .run import COLUMNS, LARGEST_LOSS, VECTORS, Run
 
 FORMAT = "numpyvae checkpoint"
 VERSION = 2
@@ -127,7 +127,7 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     if header["columns"] != list(COLUMNS) or rows.shape[1:] != (len(COLUMNS),):
         raise InputError(f"its history must have the columns {', '.join(COLUMNS)}")
     epochs = np.arange(len(rows)) + 1
-    if not (np.abs(rows) <= LARGEST).all() or not np.array_equal(rows[:, 0], epochs):
+    if not (np.abs(rows) <= LARGEST_LOSS).all() or not np.array_equal(rows[:, 0], epochs):
         raise InputError("its history must be finite numbers, one row per epoch")
     run.history = [
         {"epoch": epoch, **dict(zip(COLUMNS[1:], map(float, row[1:]), strict=True))}

@@ -15,8 +15,9 @@ from ..data.files import StrPath, user_path
 from ..errors import InputError, LossNotFiniteError, ProcessLostError, say
 from .checkpoint import load_checkpoint
 from .config import Config
-from .folder import begin_run, draw_pictures, keep_run, resume_run
+from .folder import begin_run, keep_run, resume_run
 from .kernels import blas_threads
+from .pictures import draw_pictures
 from .progress import Progress
 from .run import COLUMNS, Run
 from .steps import Trainer, numpy_trainer

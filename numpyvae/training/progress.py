@@ -31,7 +31,7 @@ class Column(NamedTuple):
     narrow: bool  # whether narrow terminals show it, too
 
 
-COLUMNS = (
+SHOWN = (
     Column("epoch", "", "epoch", 8, True),
     Column("train_loss", "train", "loss", 8, True),
     Column("train_reconstruction", "", "recon.", 8, False),
@@ -59,8 +59,8 @@ class Progress:
         self.run, self.shown = run, shown
         if not shown:
             return
-        wide = shutil.get_terminal_size().columns >= sum(column.width for column in COLUMNS)
-        self.columns = [column for column in COLUMNS if wide or column.narrow]
+        wide = shutil.get_terminal_size().columns >= sum(column.width for column in SHOWN)
+        self.columns = [column for column in SHOWN if wide or column.narrow]
         steps = ceil(len(data.train_images) / run.config.batch_size)
         self.bar = _bar(
             total=run.config.epochs * steps,

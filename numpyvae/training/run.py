@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..data.dataset import Dataset
 from ..errors import InputError, LossNotFiniteError
-from ..functional import Array
+from ..functional import Array, reparameterize
 from ..importance import IWAE
 from ..model import VAE
 from ..network import FullyConnected
@@ -29,7 +29,7 @@ COLUMNS = (
 MAY_CHANGE = ("epochs", "patience", "lr", "lr_schedule")  # settings of a run that goes on
 
 
-LARGEST = 1e100  # number in a history: no loss of finite numbers can be larger
+LARGEST_LOSS = 1e100  # number in a history: no loss of finite numbers can be larger
 
 
 def new_model(config: Config, x_dim: int, dtype: DTypeLike = np.float32) -> VAE:
@@ -85,6 +85,11 @@ class Run:
         done, patience = len(self.history), self.config.patience
         return done >= self.config.epochs or done - self.best_epoch() >= (patience or done + 1)
 
+    def posterior_sample(self, mean: Array, log_var: Array, rng: np.random.Generator) -> Array:
+        """A sample of every q(z|x), (N, z_dim); of an autoencoder, which has none, the means."""
+        eps = rng.standard_normal(mean.shape, mean.dtype)
+        return reparameterize(mean, log_var, eps) if self.config.noise else mean
+
     def vectors(self) -> dict[str, Array]:
         """The arrays that a training step changes: the parameters and Adam's sums, each flat."""
         values = (self.vae.parameters.flat, self.adam.gradient_sum, self.adam.square_sum)
@@ -99,7 +104,7 @@ class Run:
             if not np.isfinite(vector).all():
                 reason = "a gradient's square overflowed: " if name == "square_sum" else ""
                 raise LossNotFiniteError(f"{reason}{name} is not finite")
-        if any(not abs(value) <= LARGEST for row in self.history for value in row.values()):
+        if any(not abs(value) <= LARGEST_LOSS for row in self.history for value in row.values()):
             raise LossNotFiniteError("the history is not finite")
 
     def go_on_with(self, config: Config, may_change: Sequence[str] = MAY_CHANGE) -> None:

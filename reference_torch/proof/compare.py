@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(dataset: str | None, data_dir: str | None, dtype: str, out: Path, **settings: Any) -> None:
     """Trains both and prints, at the end, a table; draws the picture."""
-    from ..figures import side_by_side
+    from .figures import side_by_side
 
     config = Config(dataset=dataset or "digits", **settings)
     data = load_dataset(config.dataset, data_dir)

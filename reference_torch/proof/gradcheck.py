@@ -52,7 +52,7 @@ class Differences(NamedTuple):
     agrees: bool
 
 
-class Row(NamedTuple):
+class Checked(NamedTuple):
     """A line of the table. ``differences`` is None for what cannot be moved."""
 
     comparison: Comparison
@@ -63,7 +63,9 @@ class Row(NamedTuple):
         return self.comparison.agrees and (self.differences is None or self.differences.agrees)
 
 
-def gradcheck(vae: VAE, x: Array, eps: Array, beta: float, rng: np.random.Generator) -> list[Row]:
+def gradcheck(
+    vae: VAE, x: Array, eps: Array, beta: float, rng: np.random.Generator
+) -> list[Checked]:
     """Checks a model's losses and gradients, for images x and noise eps, as ``VAE.forward``.
 
     Against PyTorch: all that ``model_parity`` lists. Against finite differences: the gradients with
@@ -96,11 +98,11 @@ def gradcheck(vae: VAE, x: Array, eps: Array, beta: float, rng: np.random.Genera
         error = miss / norm if norm else math.inf if miss else 0.0
         return Differences(error, miss <= allowed < math.inf)
 
-    def row(comparison: Comparison) -> Row:
+    def row(comparison: Comparison) -> Checked:
         differences = estimated.get(comparison.name)
         if differences is None and comparison.name in movable:
             differences = finite_differences(comparison)
-        return Row(comparison, differences)
+        return Checked(comparison, differences)
 
     return [row(comparison) for comparison in model_parity(vae, x, eps, beta)]
 
@@ -223,7 +225,7 @@ def run(checkpoint: Path | None, x_dim: int | None, dtype: str, **settings: Any)
     return 1 if wrong else 0
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Checked]) -> str:
     """The losses, then the gradients, a line each."""
     form = "{:<15}  {:>9}  {:>10}  {:>10}  {:>14}  {}\n"
     losses = form.format("loss", "", "value", "vs PyTorch", "", "verdict")
@@ -233,7 +235,7 @@ def table(rows: Sequence[Row]) -> str:
         shape = " x ".join(map(str, array.shape))
         size = f"{np.linalg.norm(array):.4e}"
         error = f"{comparison.error:.1e}"
-        verdict = "right" if Row(comparison, differences).agrees else "WRONG"
+        verdict = "right" if Checked(comparison, differences).agrees else "WRONG"
         if not shape:
             losses += form.format(name, "", size, error, "", verdict)
         else:

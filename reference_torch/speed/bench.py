@@ -229,7 +229,7 @@ def run(
     if json:
         write_text(json, dumps(results, indent=2) + "\n")
     if plot:
-        from ..figures import growth
+        from .figures import growth
 
         growth(results["growth"], plot)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from numpyvae import Config
+from numpyvae.evaluation.measurement import MEASURES
 from numpyvae.experiments.catalogue import BETA, EXPERIMENTS, GENERATION, LATENT_DIM
 from numpyvae.experiments.claims import (
     AUTOENCODER,
@@ -14,7 +15,6 @@ from numpyvae.experiments.claims import (
     Claim,
     judge,
 )
-from numpyvae.experiments.measurement import MEASURES
 
 SETTINGS = {
     "generation": [AUTOENCODER, VAE],

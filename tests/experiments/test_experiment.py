@@ -10,10 +10,10 @@ import pytest
 from numpyvae import Config, load_checkpoint, load_dataset
 from numpyvae.errors import InputError
 from numpyvae.evaluation import classifier
+from numpyvae.evaluation.measurement import MEASURES
 from numpyvae.experiments import experiment, runs
 from numpyvae.experiments.catalogue import BETA, EXPERIMENTS, GENERATION, LATENT_DIM
 from numpyvae.experiments.experiment import redo
-from numpyvae.experiments.measurement import MEASURES
 from numpyvae.experiments.report import bullet, report
 from numpyvae.experiments.results import read_results
 from numpyvae.training import loop

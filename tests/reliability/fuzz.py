@@ -33,7 +33,7 @@ from numpyvae.data.mnist import _read_idx
 from numpyvae.data.pictures import read_pictures
 from numpyvae.errors import LONGEST, InputWarning
 from numpyvae.figures.images import image_grid, read_image_grid
-from numpyvae.training.folder import draw_samples
+from numpyvae.training.pictures import draw_samples
 from numpyvae.training.run import COLUMNS
 
 MOST_MEMORY, MOST_SECONDS = 64 << 20, 5

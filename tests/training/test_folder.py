@@ -16,8 +16,9 @@ from numpyvae.data.files import locked
 from numpyvae.errors import InputWarning
 from numpyvae.figures.images import read_image_grid
 from numpyvae.training import folder, steps
-from numpyvae.training.folder import RUN_FILES, new_folder, sample_latents
+from numpyvae.training.folder import RUN_FILES, new_folder
 from numpyvae.training.kernels import numpy_kernels
+from numpyvae.training.pictures import sample_latents
 from numpyvae.training.run import COLUMNS
 from numpyvae.training.steps import NumpyStepper, StepwiseTrainer
 

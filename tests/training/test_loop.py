@@ -10,8 +10,8 @@ from numpyvae import VAE, Dataset, InputError, load_checkpoint, save_checkpoint,
 from numpyvae.data.dataset import as_floats
 from numpyvae.errors import LossNotFiniteError
 from numpyvae.training import folder, loop
-from numpyvae.training.folder import sample_latents
 from numpyvae.training.loop import learning_rate
+from numpyvae.training.pictures import sample_latents
 from numpyvae.training.steps import NumpyStepper, StepwiseTrainer, visits
 
 pytestmark = pytest.mark.usefixtures("unrendered")

@@ -1,4 +1,4 @@
-"""What an experiment measures of a trained model."""
+"""All that can be measured of a finished run, by name: what experiments compare."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
-from ..evaluation.classifier import Features
-from ..evaluation.latent import draw_unused, interpolate
-from ..evaluation.likelihood import active_units, batches, encode, unit_kl, used_units
-from ..evaluation.samples import (
+from ..functional import Array, kl_divergence, squared_error
+from ..training.chance import Stream
+from ..training.pictures import samples_path
+from ..training.run import Run
+from ..training.steps import numpy_trainer
+from .classifier import Features
+from .latent import draw_unused, interpolate
+from .likelihood import active_units, batches, encode, unit_kl, used_units
+from .samples import (
     MOST_HELD_OUT,
     Sampler,
     held_out,
@@ -21,11 +26,6 @@ from ..evaluation.samples import (
     squared_distances,
     training_images,
 )
-from ..functional import Array, kl_divergence, reparameterize, squared_error
-from ..training.chance import Stream
-from ..training.folder import samples_path
-from ..training.run import Run
-from ..training.steps import numpy_trainer
 
 DRAWS = 4  # of z for every test image
 MOST_CODES = 10_000  # of training images, among which the nearest is looked for
@@ -87,7 +87,7 @@ def of_reconstructions(run: Run, data: Dataset, q: Posterior) -> Row:
     mean, log_var = q
     x = as_floats(data.test_images, vae.dtype)
     rng = Stream.RECONSTRUCTIONS.generator(run.config.seed)
-    draws = [vae.decode(posterior_sample(run, q, rng)) for _ in range(DRAWS)]
+    draws = [vae.decode(run.posterior_sample(*q, rng)) for _ in range(DRAWS)]
     found = {
         "squared_error": float(np.mean([error(y, x) for y in draws])),
         "squared_error_at_mean": error(vae.decode(mean), x),
@@ -146,8 +146,8 @@ def of_codes(run: Run, data: Dataset, q: Posterior, features: Features) -> Row:
     used = used_units(*q) if noise else np.ones(q[0].shape[1], bool)
     if used.any():
         of_training = encode(run.vae, data.train_images[:MOST_CODES])
-        known = posterior_sample(run, of_training, rng)[:, used]
-        mine = posterior_sample(run, q, rng)[:MOST_HELD_OUT, used]
+        known = run.posterior_sample(*of_training, rng)[:, used]
+        mine = run.posterior_sample(*q, rng)[:MOST_HELD_OUT, used]
         random = random_codes(run, data)(len(mine), rng)[:, used]
         distance, nearest = nearest_codes(mine, known)
         if distance.any():  # unless the test images are training images
@@ -190,13 +190,6 @@ def of_training(run: Run, data: Dataset, features: Features, folder: Path) -> Ro
         "sharpness_gain": edges[2] - edges[1],
         "recall_gain": recall[2] - recall[0],
     }
-
-
-def posterior_sample(run: Run, q: Posterior, rng: np.random.Generator) -> Array:
-    """A sample of every q(z|x); of an autoencoder, which has none, the codes themselves."""
-    mean, log_var = q
-    eps = rng.standard_normal(mean.shape, mean.dtype)
-    return reparameterize(mean, log_var, eps) if run.config.noise else mean
 
 
 def random_codes(run: Run, data: Dataset) -> Sampler:

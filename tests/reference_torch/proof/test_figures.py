@@ -3,8 +3,7 @@
 import pytest
 from PIL import Image
 
-from reference_torch.figures import growth, side_by_side
-from reference_torch.speed.contenders import FUSED, NUMPY
+from reference_torch.proof.figures import side_by_side
 
 
 @pytest.fixture
@@ -13,7 +12,9 @@ def curves(tmp_path, monkeypatch):
 
     def curves(ours, theirs):
         drawn = []
-        monkeypatch.setattr("reference_torch.figures.save", lambda figure, _: drawn.append(figure))
+        monkeypatch.setattr(
+            "reference_torch.proof.figures.save", lambda figure, _: drawn.append(figure)
+        )
         side_by_side(ours, theirs, "title", tmp_path / "picture.png")
         lines = [line for axes in drawn[0].axes for line in axes.get_lines()]
         return {line.get_label(): list(line.get_ydata()) for line in lines}, drawn[0].axes[1]
@@ -33,13 +34,6 @@ def test_side_by_side_is_a_picture(tmp_path):
     side_by_side([3.0, 2.0, 1.5], [3.0, 2.1, 1.4], "title", tmp_path / "picture.png")
     with Image.open(tmp_path / "picture.png") as picture:
         assert picture.size == (800, 600)
-
-
-def test_every_size_that_grows_has_its_panel(tmp_path):
-    times = {"1": {NUMPY: [1.0], FUSED: [2.0]}, "2": {NUMPY: [1.5], FUSED: [2.5]}}
-    growth({"batch size": times, "width": times}, tmp_path / "picture.png")
-    with Image.open(tmp_path / "picture.png") as picture:
-        assert picture.size == (680, 340)
 
 
 def test_each_side_has_its_own_curve(curves):

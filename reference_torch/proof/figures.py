@@ -1,15 +1,12 @@
-"""Pictures of NumPy and PyTorch side by side."""
+"""The picture of NumPy and PyTorch side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from numpyvae.data.files import StrPath
 from numpyvae.figures.style import BLUE, DPI, GREEN, ORANGE, finish, in_our_style, save
-
-from .speed.contenders import FUSED, NUMPY
-from .speed.tables import lower
 
 
 @in_our_style
@@ -30,26 +27,4 @@ def side_by_side(ours: Sequence[float], theirs: Sequence[float], title: str, pat
     differences.set_ylim(difference.min() / 2 - unit / 4, 2 * max(unit, difference.max()))
     finish(losses, f"Loss side by side: {title}", "", "per image")
     finish(differences, "|NumPy - PyTorch|", "training step", "per image")
-    save(figure, path)
-
-
-@in_our_style
-def growth(
-    series: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]], path: StrPath
-) -> None:
-    """Draws how long a step takes, by contender, against each size that grows.
-
-    ``series`` maps the name of a size to milliseconds, by its value and by contender: one number
-    per turn, of which the lower quartile is drawn.
-    """
-    figure = Figure(figsize=(3.4 * len(series), 3.4), dpi=DPI, layout="constrained")
-    (panels,) = figure.subplots(1, len(series), squeeze=False)
-    for axes, (name, by_size) in zip(panels, series.items(), strict=True):
-        sizes = [int(size) for size in by_size]
-        for contender, color in ((NUMPY, BLUE), (FUSED, ORANGE)):
-            times = [lower(by_size[str(size)][contender]) for size in sizes]
-            axes.loglog(sizes, times, marker="o", markersize=3.5, color=color, label=contender)
-        finish(axes, f"Step against {name}", name, "ms per step")
-        axes.set_xticks(sizes[::2], [str(size) for size in sizes[::2]])
-        axes.minorticks_off()
     save(figure, path)

@@ -7,7 +7,7 @@ import pytest
 
 from numpyvae import train
 from numpyvae.data.dataset import as_floats
-from numpyvae.experiments.measurement import (
+from numpyvae.evaluation.measurement import (
     MEASURES,
     OF_SETS,
     SAMPLED,
