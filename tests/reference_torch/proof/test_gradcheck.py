@@ -9,7 +9,7 @@ from numpyvae import VAE, FullyConnected
 from numpyvae.reconstruction import RECONSTRUCTIONS
 from reference_torch.__main__ import main
 from reference_torch.proof import gradcheck as gradcheck_module
-from reference_torch.proof.gradcheck import Differences, Row, gradcheck, table
+from reference_torch.proof.gradcheck import Checked, Differences, gradcheck, table
 from reference_torch.proof.parity import Comparison
 
 SMALL = "gradcheck --x-dim 6 --hidden 5 4 --z-dim 2 --batch-size 3"
@@ -59,12 +59,12 @@ def test_a_run_with_importance_samples_is_checked_with_its_own(call, own_folder)
 def test_each_side_alone_can_say_wrong():
     comparison = Comparison("x", np.ones(2), np.ones(2))
     wrong = Comparison("x", np.ones(2), np.zeros(2))
-    assert Row(comparison, Differences(0.0, True)).agrees
-    assert Row(comparison, None).agrees
+    assert Checked(comparison, Differences(0.0, True)).agrees
+    assert Checked(comparison, None).agrees
     for row in (
-        Row(comparison, Differences(0.5, False)),
-        Row(wrong, Differences(0.0, True)),
-        Row(wrong, None),
+        Checked(comparison, Differences(0.5, False)),
+        Checked(wrong, Differences(0.0, True)),
+        Checked(wrong, None),
     ):
         assert not row.agrees
         assert table([row]).endswith("WRONG\n")
