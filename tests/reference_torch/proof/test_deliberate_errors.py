@@ -10,7 +10,7 @@ from numpyvae import VAE, Adam, FullyConnected
 from numpyvae.flat import FlatArrays
 from numpyvae.importance import IWAE
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
-from reference_torch.proof.gradcheck import Row, gradcheck
+from reference_torch.proof.gradcheck import Checked, gradcheck
 from reference_torch.proof.importance_errors import IMPORTANCE_ERRORS
 from reference_torch.proof.parallel import parallel_parity
 from reference_torch.proof.parallel_errors import PARALLEL_ERRORS
@@ -34,7 +34,7 @@ def model(reconstruction, samples=None, bound="importance"):
     return vae, x, eps, 1.0 if samples else 0.7
 
 
-def model_rows(*kind) -> list[Row]:
+def model_rows(*kind) -> list[Checked]:
     return gradcheck(*model(*kind), np.random.default_rng(1))
 
 
