@@ -11,6 +11,7 @@ Conventions, used throughout:
 - ``out=`` works as in NumPy: the result is written there. Without it, the function allocates.
   ``room=`` is memory for one intermediate result, of the shape and dtype of the first argument.
 - The dtype of the result is the dtype of the inputs.
+- A result too small for it is as good as 0, whatever ``np.seterr`` asks for: ``underflow_to_zero``.
 - A number such as (B2) is that of an equation in the book: M in docs/model.md, B in
   docs/backward.md, where it is derived.
 """
@@ -23,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+underflow_to_zero = np.errstate(under="ignore")  # a decorator
 
 
+@underflow_to_zero
 def linear(x: Array, weight: Array, bias: Array, out: Array | None = None) -> Array:
     """y = x Wᵀ + b. (B1)
 
@@ -35,6 +38,7 @@ def linear(x: Array, weight: Array, bias: Array, out: Array | None = None) -> Ar
     return y
 
 
+@underflow_to_zero
 def linear_backward_parameters(
     grad_y: Array, x: Array, out: tuple[Array | None, Array | None] = (None, None)
 ) -> tuple[Array, Array]:
@@ -48,6 +52,7 @@ def linear_backward_parameters(
     return grad_weight, grad_bias
 
 
+@underflow_to_zero
 def linear_backward_input(grad_y: Array, weight: Array, out: Array | None = None) -> Array:
     """dL/dx = grad_y W. (B4)
 
@@ -72,6 +77,7 @@ def relu_backward(grad_y: Array, y: Array, out: Array | None = None) -> Array:
     return out
 
 
+@underflow_to_zero
 def sigmoid(a: Array, out: Array | None = None) -> Array:
     """y = 1 / (1 + exp(-a)), elementwise. (B7)
 
@@ -84,6 +90,7 @@ def sigmoid(a: Array, out: Array | None = None) -> Array:
     return np.reciprocal(y, out=y)
 
 
+@underflow_to_zero
 def sigmoid_backward(grad_y: Array, y: Array, out: Array | None = None) -> Array:
     """dL/da = grad_y y (1 - y). (B8) ``out`` must not be ``grad_y`` or ``y``."""
     grad_a = np.subtract(1, y, out=out)
@@ -92,6 +99,7 @@ def sigmoid_backward(grad_y: Array, y: Array, out: Array | None = None) -> Array
     return grad_a
 
 
+@underflow_to_zero
 def reparameterize(mean: Array, log_var: Array, eps: Array, out: Array | None = None) -> Array:
     """z = mean + exp(log_var / 2) eps. (M1)
 
@@ -105,6 +113,7 @@ def reparameterize(mean: Array, log_var: Array, eps: Array, out: Array | None = 
     return z
 
 
+@underflow_to_zero
 def reparameterize_backward(
     grad_z: Array, log_var: Array, eps: Array, out: tuple[Array | None, Array | None] = (None, None)
 ) -> tuple[Array, Array]:
@@ -122,6 +131,7 @@ def reparameterize_backward(
     return grad_mean, grad_log_var
 
 
+@underflow_to_zero
 def kl_divergence(mean: Array, log_var: Array) -> Array:
     """KL(N(mean, exp(log_var)) || N(0, I)) = 1/2 sum(mean² + exp(log_var) - 1 - log_var). (M2)
 
@@ -131,6 +141,7 @@ def kl_divergence(mean: Array, log_var: Array) -> Array:
     return 0.5 * np.sum(np.square(mean) + (np.expm1(log_var) - log_var), axis=1)
 
 
+@underflow_to_zero
 def kl_divergence_backward(
     grad_kl: float,
     mean: Array,
@@ -144,6 +155,7 @@ def kl_divergence_backward(
     return grad_mean, grad_log_var
 
 
+@underflow_to_zero
 def squared_error(y: Array, x: Array, room: Array | None = None) -> Array:
     """sum((y - x)²) over the pixels. (M3)
 
@@ -160,6 +172,7 @@ def squared_error_backward(y: Array, x: Array, out: Array | None = None) -> Arra
     return grad_y
 
 
+@underflow_to_zero
 def bernoulli_cross_entropy(logits: Array, x: Array, room: Array | None = None) -> Array:
     """-sum(x log y + (1 - x) log(1 - y)) over the pixels, where y = sigmoid(logits), in nats.
 
@@ -184,6 +197,7 @@ def bernoulli_cross_entropy(logits: Array, x: Array, room: Array | None = None) 
     return linear_part + np.sum(part, axis=-1)
 
 
+@underflow_to_zero
 def bernoulli_cross_entropy_backward(logits: Array, x: Array, out: Array | None = None) -> Array:
     """dL/dlogits = sigmoid(logits) - x. (B10) With respect to x the gradient is -logits."""
     grad_logits = sigmoid(logits, out=out)

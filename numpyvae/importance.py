@@ -26,6 +26,7 @@ from .reconstruction import Reconstruction
 Bound = Literal["importance", "dreg", "elbo"]
 
 
+@F.underflow_to_zero
 def log_weights(reconstruction: Array, z: Array, log_var: Array, eps: Array) -> Array:
     """log w = log p(x|z) + log p(z) - log q(z|x), up to the constant of log p(x|z). (I1)
 
@@ -35,6 +36,7 @@ def log_weights(reconstruction: Array, z: Array, log_var: Array, eps: Array) -> 
     return 0.5 * log_ratio - reconstruction
 
 
+@F.underflow_to_zero
 def log_weights_backward(grad_log_w: Array, z: Array, log_var: Array) -> tuple[Array, Array, Array]:
     """dL/dreconstruction = -grad_log_w (I4), dL/dz = -grad_log_w z (I5), and dL/dlog_var = half
     the sum of grad_log_w over the samples (I6), z being held still.
@@ -45,6 +47,7 @@ def log_weights_backward(grad_log_w: Array, z: Array, log_var: Array) -> tuple[A
     return -grad_log_w, -grad_log_w[:, :, None] * z, grad_log_var
 
 
+@F.underflow_to_zero
 def log_mean_exp(log_w: Array) -> Array:
     """log 1/K sum_k exp(log_w), over the samples of each image. (I2)
 
@@ -55,6 +58,7 @@ def log_mean_exp(log_w: Array) -> Array:
     return largest[:, 0] + np.log(np.mean(np.exp(log_w - largest), axis=1))
 
 
+@F.underflow_to_zero
 def log_mean_exp_backward(grad_bound: float, log_w: Array) -> Array:
     """dL/dlog_w = grad_bound w / sum_k w: the weights, normalized for each image. (I3)"""
     w = np.exp(log_w - np.max(log_w, axis=1, keepdims=True))
@@ -141,6 +145,7 @@ class IWAE(VAE):
                 assert_never(unknown)
         return Loss(total, reconstruction_sum, kl_sum)
 
+    @F.underflow_to_zero
     def backward(self) -> FlatArrays:
         """d total / d parameter for the last ``forward``, as ``VAE.backward``; with ``"dreg"`` an
         estimate of it in the encoder.

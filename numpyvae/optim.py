@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from .flat import FlatArrays
-from .functional import Array
+from .functional import Array, underflow_to_zero
 
 SWEEP = 100  # steps; after so many, sums that have decayed to nearly nothing become 0
 LEAST = 64 * 1024  # numbers: fewer are not worth a thread's while
@@ -94,6 +94,7 @@ class Adam:
         eps = self.eps * r
         decay = 1 - self.lr * self.weight_decay
 
+        @underflow_to_zero
         def move(part: slice) -> None:
             p, g = self.parameters.flat[part], gradient[part]
             m, v = self.gradient_sum[part], self.square_sum[part]

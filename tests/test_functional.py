@@ -289,3 +289,35 @@ def test_activations_may_overwrite_their_input(function):
     a = A - 0.5
     expected = function(a)
     np.testing.assert_array_equal(function(a, out=a), expected)
+
+
+EXTREME = [200.0, -200.0, 1e4, -1e4, 1e-30, -1e-40, 1e-44, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_too_small_are_0_whatever_numpy_is_told(dtype):
+    """``np.seterr(all="raise")`` is for finding errors, and this is none."""
+    large = np.array([EXTREME], dtype)
+    small = np.minimum(large, 1)
+    one, x = np.ones((1, 9), dtype), np.full((1, 9), 0.5, dtype)
+    calls = {
+        "linear": lambda: F.linear(small, small * one, one[0, :1]),
+        "linear_backward_parameters": lambda: F.linear_backward_parameters(small, small),
+        "linear_backward_input": lambda: F.linear_backward_input(small[:, 4:5], small),
+        "sigmoid": lambda: F.sigmoid(large),
+        "sigmoid_backward": lambda: F.sigmoid_backward(small, F.sigmoid(large)),
+        "reparameterize": lambda: F.reparameterize(small, small, small),
+        "reparameterize_backward": lambda: F.reparameterize_backward(small, small, small),
+        "kl_divergence": lambda: F.kl_divergence(small, small),
+        "kl_divergence_backward": lambda: F.kl_divergence_backward(1e-30, small, small),
+        "squared_error": lambda: F.squared_error(small, 0 * small),
+        "bernoulli_cross_entropy": lambda: F.bernoulli_cross_entropy(large, x),
+        "bernoulli_cross_entropy_backward": lambda: F.bernoulli_cross_entropy_backward(large, x),
+    }
+    for name, call in calls.items():
+        with np.errstate(all="ignore"):
+            expected = call()
+        with np.errstate(all="raise"):
+            found = call()
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=name)

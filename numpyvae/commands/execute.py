@@ -40,6 +40,8 @@ def execute(prog: str, parser: Callable[[str], Parser], arguments: Sequence[str]
         status, message = 1, str(stop)
     except (InputError, OSError) as error:
         status, message = 2, str(error)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            message = f"cannot write the output: {error.strerror}"  # what has no name is a stream
     except MemoryError:
         status, message = 2, "not enough memory for models or images this large"
     except KeyboardInterrupt as stop:

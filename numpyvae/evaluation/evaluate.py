@@ -99,7 +99,8 @@ def evaluate(
     no_bar = None if progress else True  # None: on anything but a terminal
     for_elbo, for_nll = Stream.LIKELIHOOD.generator(seed).spawn(2)
 
-    with np.errstate(over="ignore", invalid="ignore"):  # the results are checked instead
+    # Overflow is seen in the results, which are checked, and underflow is harmless.
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         features = label_features(data)
         samples, between_sets = measure_samples(vae.sample, data, seed, features)
         real, _ = measure_samples(training_images(data), data, seed, features)

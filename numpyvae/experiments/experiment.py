@@ -21,6 +21,7 @@ from ..evaluation.measurement import edges, measure, references
 from ..evaluation.samples import NEIGHBOURS, held_out, median_distance
 from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
+from ..training.progress import print_line
 from .catalogue import Experiment
 from .claims import AUTOENCODER, VAE
 from .drawing import Found
@@ -98,7 +99,7 @@ def redo(
         for name, row in references(data, seed, features).items():
             found.references.setdefault(name, []).append(row)
         if progress:
-            print(f"seed {seed} is measured", flush=True)
+            print_line(f"seed {seed} is measured")
     results = Results(
         experiment, config, list(each), threads(runs), found.measured, found.references
     )

@@ -84,7 +84,7 @@ def run_data(run: Run, data: Dataset) -> dict[str, Any]:
 
 def fill(run: dict[str, Any]) -> str:
     """The template with everything in it; ``run`` is what ``run_data`` returns."""
-    book = json.loads(BOOK.read_text())
+    book = json.loads(BOOK.read_text("utf-8"))
     formula = book["mathml"].__getitem__
     script = '"use strict";\n' + source(MATHEMATICS + DRAWING + SECTIONS)
     known = {
@@ -102,13 +102,13 @@ def fill(run: dict[str, Any]) -> str:
         "dataset": html.escape(run["dataset"]),
         "about": html.escape(about(run)),
         "hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        "style": (HERE / "page.css").read_text(),
+        "style": (HERE / "page.css").read_text("utf-8"),
         "paper steps": steps,
         "equations": equations,
         "data": json.dumps(known, separators=(",", ":")).replace("<", "\\u003c"),
         "script": script,
     }
-    text = (HERE / "page.html").read_text()
+    text = (HERE / "page.html").read_text("utf-8")
     pieces = text.split("@@")
     return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
 
@@ -128,7 +128,7 @@ def about(run: dict[str, Any]) -> str:
 
 def source(names: tuple[str, ...]) -> str:
     """The page's JavaScript files of these names, one after the other."""
-    return "\n".join((HERE / "js" / f"{name}.js").read_text() for name in names)
+    return "\n".join((HERE / "js" / f"{name}.js").read_text("utf-8") for name in names)
 
 
 def code_of(function: Callable[..., Any]) -> dict[str, Any]:

@@ -4,3 +4,10 @@ Every function writes one PNG file at ``path``, in one step, replacing what was 
 ``InputError`` where that cannot be done. Images come as in ``numpyvae.data``: one row of
 height * width pixels each, uint8 or floats in [0, 1]; ``image_shape`` is (height, width).
 """
+
+from ..errors import InputError
+
+try:
+    import matplotlib  # noqa: F401
+except ValueError as error:  # of the environment's settings
+    raise InputError(f"Matplotlib cannot start, by MPLBACKEND or its settings: {error}") from error

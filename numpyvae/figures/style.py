@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -13,11 +16,24 @@ from ..data.files import StrPath, replacing
 
 # The style of all figures. The colours are Okabe and Ito's, chosen for colour-blind eyes too.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
-in_our_style = matplotlib.rc_context(  # a decorator: matplotlib's defaults, not a matplotlibrc's
-    {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
-)
+_ALONE = RLock()
 DPI = 100  # pixels per inch of a figure
 FONT_SIZE, TITLE_SIZE = 9, 11
+
+
+@contextmanager
+def _our_style() -> Iterator[None]:
+    """Matplotlib's defaults, not a matplotlibrc's.
+
+    Settings belong to the process, so threads draw one after the other: else one would take
+    another's for the caller's, and leave them behind.
+    """
+    defaults = matplotlib.rcParamsDefault.items()
+    with _ALONE, matplotlib.rc_context({k: value for k, value in defaults if k != "backend"}):
+        yield
+
+
+in_our_style = _our_style()  # a decorator
 
 
 def finish(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:

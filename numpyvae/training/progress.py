@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
@@ -69,13 +70,13 @@ class Progress:
             dynamic_ncols=True,
             leave=False,
         )
-        self.bar.write(describe(run, data, folder))
+        self._write(describe(run, data, folder))
         groups, titles = "", ""
         for column in self.columns:
             if column.group:
                 groups = groups.ljust(len(titles) + 2) + column.group
             titles += column.title.rjust(column.width)
-        self.bar.write(f"{groups}\n{titles}")
+        self._write(f"{groups}\n{titles}")
 
     def step(self, loss: float | None) -> None:
         """One training step is done; ``loss`` is its loss per image, where that is known."""
@@ -89,7 +90,11 @@ class Progress:
         if self.shown:
             row = self.run.history[-1]
             cells = (f"{self._cell(row, c.name):>{c.width}}" for c in self.columns)
-            self.bar.write("".join(cells))
+            self._write("".join(cells))
+
+    def _write(self, text: str) -> None:
+        with unheard():
+            self.bar.write(text)
 
     def _cell(self, row: Mapping[str, float], name: str) -> str:
         if name == "epoch":
@@ -152,8 +157,22 @@ def print_line(text: str) -> None:
     """Prints a line above the bars that there are."""
     from tqdm import tqdm
 
-    with tqdm.external_write_mode():
+    with unheard(), tqdm.external_write_mode():
         print(text, flush=True)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Goes on where the block cannot write: its terminal is gone, the disk behind ``>`` full.
+
+    A pipe that nobody reads any more is an end, as ever.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
 
 
 def _bar(**options: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from inspect import getsource
+from inspect import getsource, unwrap
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -71,7 +71,7 @@ class DeliberateError:
             for function, (_, wrong_source) in self.sources().items():
                 namespace: dict[str, Any] = {}
                 exec(wrong_source, function.__globals__, namespace)
-                function.__code__ = namespace[function.__name__].__code__
+                function.__code__ = unwrap(namespace[function.__name__]).__code__
             yield
         finally:
             for function, code in right.items():
@@ -97,7 +97,7 @@ def _function(where: Any, text: str) -> Any:
         return "\n".join(line.strip() for line in lines.split("\n"))
 
     functions = [
-        function
+        unwrap(function)
         for function in vars(where).values()
         if isinstance(function, FunctionType)
         and function.__module__ == getattr(where, "__module__", where.__name__)

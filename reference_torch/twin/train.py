@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,12 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def without_subnormal_numbers() -> Iterator[None]:
-    """Processors are slow with them; docs/adam.md explains where they come from."""
+    """Processors are slow with them; docs/adam.md explains where they come from.
+
+    It is a setting of this thread, and of those that it begins from now on.
+    """
+    before = sys.float_info.min / 2 == 0  # PyTorch does not say; Python's floats have it, too
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)
+        torch.set_flush_denormal(before)
 
 
 def run(device: str, compile: bool, threads: int | None, **given: Any) -> None:

@@ -23,7 +23,8 @@ from numpyvae.errors import ProcessLostError
     [
         (None, 0, ""),
         (InputError("the file is bad"), 2, "p: the file is bad\n"),
-        (PermissionError(13, "Permission denied"), 2, "p: [Errno 13] Permission denied\n"),
+        (PermissionError(13, "Denied", "a"), 2, "p: [Errno 13] Denied: 'a'\n"),
+        (OSError(28, "No space left"), 2, "p: cannot write the output: No space left\n"),
         (MemoryError(), 2, "p: not enough memory for models or images this large\n"),
         (LossNotFiniteError("the loss is nan"), 1, "p: the loss is nan\n"),
         (ProcessLostError("it is gone"), 1, "p: it is gone\n"),
@@ -201,3 +202,51 @@ def test_what_ctrl_c_left_half_made_says_nothing(monkeypatch, capsys):
     gc.collect()
     assert sys.unraisablehook is _meet_half_made
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is full")
+def test_a_full_disk_behind_the_output_is_said_when_all_is_done(own_folder):
+    done = shell(f"{TRAIN} >/dev/full")
+    said = "numpyvae train: cannot write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    assert len(load_checkpoint("run").history) == 2
+    assert os.path.exists("run/evolution.gif")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_training_goes_on_when_its_terminal_goes_away(own_folder):
+    import pty
+
+    leader, follower = pty.openpty()
+    line = f"{TRAIN.replace('$NUMPYVAE', f'{sys.executable} -m numpyvae')} --epochs 30"
+    process = subprocess.Popen(  # in a session of its own, where no signal tells it
+        line.split(), stdin=subprocess.DEVNULL, stdout=follower, stderr=follower,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    while b" 3/30 " not in shown:
+        shown += os.read(leader, 4096)
+    os.close(leader)
+    assert process.wait(timeout=100) == 2
+    assert len(load_checkpoint("run").history) == 30
+    assert os.path.exists("run/evolution.gif")
+
+
+def test_a_matplotlib_that_cannot_start_is_one_line(own_folder):
+    done = shell(TRAIN, MPLBACKEND="nonsense")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "Matplotlib cannot start, by MPLBACKEND or its settings: " in done.stderr
+    assert not os.path.exists("run")
+
+
+def test_our_files_are_read_and_written_in_utf_8_wherever_one_is(own_folder):
+    shell(TRAIN)
+    elsewhere = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = shell("$NUMPYVAE explore run", **elsewhere)
+    assert (done.returncode, done.stderr) == (0, "")
+    with open("run/explore.html", "rb") as there:
+        page = there.read()
+    shell("$NUMPYVAE explore run")
+    with open("run/explore.html", "rb") as here:
+        assert page == here.read()

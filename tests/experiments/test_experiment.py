@@ -15,7 +15,7 @@ from numpyvae.experiments import experiment, runs
 from numpyvae.experiments.catalogue import BETA, EXPERIMENTS, GENERATION, LATENT_DIM
 from numpyvae.experiments.experiment import redo
 from numpyvae.experiments.report import bullet, report
-from numpyvae.experiments.results import read_results
+from numpyvae.experiments.results import files_of, read_results
 from numpyvae.training import loop
 
 KNOWN = [
@@ -233,3 +233,22 @@ def test_damaged_results_are_one_error(tmp_path, text):
     (tmp_path / "experiment.json").write_text(text)
     with pytest.raises(InputError, match="holds no results"):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_images_without_labels_are_reported_on_to_the_end(data, config, tmp_path, experiment):
+    data = replace(data, train_labels=None, test_labels=None)
+    values = experiment.values[:2] if experiment.setting else None
+    redo(experiment, config, data, tmp_path, values, seeds=2)
+    folder = tmp_path / experiment.name
+    assert {path.name for path in folder.iterdir()} == set(files_of(experiment))
+    text = (folder / "report.md").read_text()
+    assert "nan" not in text
+
+
+def test_a_folder_with_somebody_elses_report_is_refused_before_training(data, config, tmp_path):
+    (tmp_path / "beta").mkdir()
+    (tmp_path / "beta/report.md").write_text("precious")
+    with pytest.raises(InputError, match=r"beta holds a file report.md of somebody else"):
+        redo(BETA, config, data, tmp_path, [1.0], seeds=1)
+    assert not (tmp_path / "runs").exists()

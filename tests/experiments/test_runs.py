@@ -122,3 +122,17 @@ def test_only_more_epochs_make_of_a_run_what_a_whole_one_is(
     train_all(settings, [0], tiny, tmp_path)
     with pytest.raises(InputError, match=rf"the run has {next(iter(change))} "):
         train_all({"vae": replace(settings["vae"], **change)}, [0], tiny, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "3", '["\\u001b[2J"]', "[1e999]", "[true]", "[-1]", "[" * 10**5, "[9999999]"],
+)
+def test_a_file_of_threads_that_makes_no_sense_is_one_line(
+    settings, tiny, tmp_path, content, trained
+):
+    (tmp_path / "threads.json").write_text(content)
+    with pytest.raises(InputError, match=r"cannot read .*threads\.json") as error:
+        train_all(settings, [0], tiny, tmp_path)
+    assert str(error.value).isprintable()
+    assert trained == []

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import matplotlib
 import pytest
 
 from numpyvae.figures.curves import loss_curves
@@ -46,3 +48,12 @@ def test_a_notebook_shows_a_figure_as_its_file_is(tmp_path, monkeypatch):
     figure = loss_curves([dict.fromkeys(COLUMNS, 1.0)], tmp_path / "loss.png")
     figure._ipython_display_()
     assert shown[0].data == (tmp_path / "loss.png").read_bytes()
+
+
+def test_threads_that_draw_leave_the_callers_settings_alone():
+    history = [dict.fromkeys(COLUMNS, 1.0) | {"epoch": n} for n in (1, 2, 3)]
+    with matplotlib.rc_context({"lines.linewidth": 7.0, "font.size": 5.0}):
+        before = dict(matplotlib.rcParams)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: loss_curves(history), range(16)))
+        assert dict(matplotlib.rcParams) == before

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from numpyvae import VAE, Dataset, InputError, load_checkpoint, save_checkpoint, train
+from numpyvae import VAE, Dataset, InputError, evaluate, load_checkpoint, save_checkpoint, train
 from numpyvae.data.dataset import as_floats
 from numpyvae.errors import LossNotFiniteError
 from numpyvae.training import folder, loop
@@ -208,3 +208,19 @@ def test_a_run_in_memory_goes_on_and_stays_as_it_is(assert_same_run, tiny, tiny_
     for wrong in ({"out": None}, {"out": tmp_path / "kept", "run": short}):
         with pytest.raises(InputError, match="resume means the run in the folder out"):
             train(tiny_config, tiny, resume=True, **wrong)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"reconstruction": "bce", "importance_samples": 5}, {"noise": False, "beta": 0.0}],
+)
+def test_numpy_may_be_told_to_raise(assert_same_run, tiny, tiny_config, tmp_path, changes):
+    """A sum of squares that underflows, and importance weights that do, are no errors."""
+    images = tiny.train_images.copy()
+    images[:, :10] = 0
+    data = replace(tiny, train_images=images, test_images=tiny.test_images // 100)
+    config = replace(tiny_config, lr=0.02, epochs=60, **changes)
+    with np.errstate(all="raise"):
+        run = train(config, data, tmp_path)
+        evaluate(run, data, images=12, importance_samples=3)
+    assert_same_run(run, train(config, data))
