@@ -1,11 +1,12 @@
 """Measures how time and memory of training grow, beside what is expected on paper; fills speed.md.
 
-    python docs/scaling.py            all tables: less than five minutes on a quiet machine
-    python docs/scaling.py --short    the same from fewer steps and smaller files, written nowhere
+    python docs/scaling.py            all tables: ten minutes on a quiet machine, 10 GB of disk
+    python docs/scaling.py disk       only this table, or growth, or images
+    python docs/scaling.py --short    all from fewer steps and smaller files, written nowhere
 
-Every row is measured in a process of its own. On paper a step takes the time of its multiplications
-and additions, at the rate of its matrix products with 256 images, and the time of Adam for so many
-parameters; both constants are measured beforehand, alone.
+Every row is measured in a process of its own; the table of disk.py, in turns. On paper a step takes
+the time of its multiplications and additions, at the rate of its matrix products with 256 images,
+and the time of Adam for so many parameters; both constants are measured beforehand, alone.
 """
 
 import ctypes
@@ -15,11 +16,13 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from disk import disk
 from generated import DOCS, printed_by, put
 from generated import threads as of_threads
 
@@ -218,18 +221,24 @@ def sparse_file(path: Path, count: int) -> None:
     images[:1000] = np.random.default_rng(0).integers(0, 256, (1000, 28, 28), np.uint8)
 
 
-def main(short: bool) -> None:
+def main(*wanted: str) -> None:
+    short = "--short" in wanted
     seconds = 0.1 if short else 1.0
-    texts = {"growth": growth(seconds, short), "images": images(seconds, short)}
+    tables: dict[str, Callable[[], str]] = {
+        "growth": lambda: growth(seconds, short),
+        "images": lambda: images(seconds, short),
+        "disk": lambda: disk(short),
+    }
+    texts = {name: make() for name, make in tables.items() if name in wanted or short or not wanted}
     if short:
-        print(*texts.values(), sep="\n")
+        print(*texts.values(), sep="\n\n")
     else:
         put(DOCS / "speed.md", "measured", texts)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] in ([], ["--short"]):
-        main(short=bool(sys.argv[1:]))
+    if not sys.argv[2:] or sys.argv[2].isidentifier():
+        main(*sys.argv[1:])
     else:
         what, arguments = sys.argv[1:]
         print(json.dumps(globals()[what](**json.loads(arguments))))

@@ -1,7 +1,10 @@
 """docs/scaling.py, and the programs beside it that fill docs/speed.md."""
 
 import json
+from contextlib import nullcontext
+from pathlib import Path
 
+import disk
 import numpy as np
 import pytest
 import scaling
@@ -11,6 +14,7 @@ from generated import DOCS, parts
 
 from numpyvae import VAE, Adam, FullyConnected, functional
 from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS, TORCH_PRODUCTS
+from reference_torch.speed.turns import alive
 
 SIZES = {"batch": 3, "hidden": 8, "latent": 2}
 
@@ -53,6 +57,46 @@ def test_loading_a_large_file_reads_and_holds_little_of_it(tmp_path):
     assert found["loaded MiB"] < 150
 
 
+@pytest.mark.parametrize("allows", [True, False])
+def test_training_from_disk_is_measured_in_turns(tmp_path, monkeypatch, allows):
+    """Where memory can be limited, and where not: then that is said."""
+    place = tmp_path / "cgroup"
+    if allows:
+        place.mkdir()
+    monkeypatch.setattr(disk, "CGROUPS", {place: "limit"})
+    monkeypatch.setattr(disk, "real_file", lambda path, count: made.append((path, count)))
+    monkeypatch.setattr(disk, "alive", lambda command, _: nullcontext(turn_of(command)))
+    made, groups = [], []
+
+    def turn_of(command):
+        name, group = command[1], command[3]
+        if group:
+            assert (Path(group) / "limit").read_text() == str(700 * 2**20)
+            (Path(group) / "limit").unlink()  # a control group's files go with it
+        groups.append(group)
+        milliseconds = iter([[4.0, 5.0, 40.0], [8.0, 9.0, 80.0]][i % 2] for i in range(99))
+        return lambda *_: next(milliseconds)[[disk.MEMORY, disk.FILE, disk.LOADER].index(name)]
+
+    table = disk.disk(short=False)
+    assert [count for _, count in made] == [3_000_000] * 2
+    assert len({path for path, _ in made}) == 2
+    assert list(map(bool, groups)) == [allows] * 3
+    assert not list(tmp_path.glob("cgroup/*"))
+    assert f"| {disk.FILE} | 5.0 (5.0; 5.0 to 9.0) | 1.25 (1.12 to 1.25) |" in table
+    assert "takes 8.0 times as long as one with ours" in table
+    assert ("700 MiB of memory allowed to each" in table) == allows
+    assert ("memory not limited, which this machine does not allow" in table) != allows
+
+
+@pytest.mark.parametrize("contender", [disk.MEMORY, disk.FILE, disk.LOADER])
+def test_who_trains_from_disk_answers_in_its_turn(tmp_path, monkeypatch, contender):
+    disk.real_file(tmp_path / "images.npy", 20_000)
+    monkeypatch.setattr(disk, "IN_MEMORY", 1000)
+    command = [disk.__file__, contender, str(tmp_path / "images.npy"), ""]
+    with alive(command) as turn:
+        assert 0 < turn(0.01, 0) < 60_000
+
+
 def test_a_law_breaks_where_it_is_far_from_what_is_measured(monkeypatch):
     def measure(what, seconds, threads, **sizes):
         if what == "constants":
@@ -75,7 +119,11 @@ def test_a_law_breaks_where_it_is_far_from_what_is_measured(monkeypatch):
 def test_all_tables_are_filled_in(page, monkeypatch):
     monkeypatch.setattr(scaling, "growth", lambda *_: "GROWTH")
     monkeypatch.setattr(scaling, "images", lambda *_: "IMAGES")
-    scaling.main(short=False)
+    monkeypatch.setattr(scaling, "disk", lambda _: "DISK")
+    scaling.main("disk")
+    assert parts(page.read_text(), "measured")["disk"] == "DISK\n"
+    assert parts(page.read_text(), "measured")["images"] != "IMAGES\n"
+    scaling.main()
 
     times = {idea: [2.0, 4.0] for idea in speed_ideas.IDEAS}
     monkeypatch.setattr(speed_ideas, "in_turns", lambda _: times)
@@ -95,10 +143,11 @@ def test_all_tables_are_filled_in(page, monkeypatch):
 
     filled = parts(page.read_text(), "measured")
     assert filled.keys() == parts((DOCS / "speed.md").read_text(), "measured").keys()
-    assert (filled["machine"], filled["growth"], filled["images"]) == (
+    assert (filled["machine"], filled["growth"], filled["images"], filled["disk"]) == (
         "ours.\n",
         "GROWTH\n",
         "IMAGES\n",
+        "DISK\n",
     )
     assert "| batch 512, Adam on one thread | 2.50 | +0.0% (+0.0% to +0.0%) |" in filled["ideas"]
     both, one = filled["steps"].split("| 1 thread | batch 64 |")

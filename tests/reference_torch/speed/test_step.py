@@ -55,6 +55,6 @@ def test_adam_has_the_threads_that_it_has_in_training(asked, monkeypatch):
         return 0.0
 
     monkeypatch.setattr(step, "milliseconds", spy)
-    asked([{"batch": 2}], [0, 0])  # the article's network: Adam has several slices
-    assert max(seen) > before
+    asked([{"batch": 2}, {"batch": 3}], [0, 0], [1, 0])  # Adam has several slices
+    assert before < max(seen) <= before + 2 * 2  # two Adams have two more each, of one size alone
     assert threading.active_count() == before
