@@ -86,8 +86,8 @@ def in_blocks(
         blocks = [slice(start, start + rows) for start in range(0, len(arrays[0]), rows)]
 
         def work(block: slice) -> Array:
-            room = {name: array[block] for name, array in memory.items()}
-            return function(*(array[block] for array in arrays), **room)
+            part_of = {name: array[block] for name, array in memory.items()}
+            return function(*(array[block] for array in arrays), **part_of)
 
         results = list(share(work, blocks))
         return memory["out"] if "out" in memory else np.concatenate(results)

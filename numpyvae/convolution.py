@@ -10,7 +10,7 @@ Conventions, beside those of ``functional``:
   are neighbours, so that an image is also a matrix with one row per pixel. Arguments may lie in
   memory as they like, and are fastest like this.
 - All three gradients of both convolutions go through *patches*: what the kernel sees at each of
-  its positions, ``(B, H_out, W_out, kh, kw, C)``. ``room=`` is memory for them.
+  its positions, ``(B, H_out, W_out, kh, kw, C)``. ``scratch=`` is memory for them.
 - A number such as (C4) is that of an equation in docs/convolution.md, where it is derived.
 
 Every function raises ValueError for a setting that is too small, or for arrays whose shapes do not
@@ -88,16 +88,16 @@ def conv2d(
     stride: Size = 1,
     padding: Size = 0,
     out: Array | None = None,
-    room: Array | None = None,
+    scratch: Array | None = None,
 ) -> Array:
     """y = P Wᵀ + b, where the rows of P are the patches of x: a linear layer for each. (C4)
 
-    Leaves the patches in ``room``. ``out`` must have its channels last in memory.
+    Leaves the patches in ``scratch``. ``out`` must have its channels last in memory.
     Shapes: x (B, in, H, W), weight (out, in, kh, kw), bias (out,); y (B, out, H_out, W_out).
     """
     _agree("the channels of x", _images("x", x)[1:2], weight.shape[1:2])
     _agree("the shape of bias", bias.shape, weight.shape[:1])
-    patches = im2col(x, weight.shape[2:], stride, padding, out=room)
+    patches = im2col(x, weight.shape[2:], stride, padding, out=scratch)
     y = _result(patches, weight) if out is None else out
     F.linear(_matrix(patches), _weight_matrix(weight), bias, out=_rows_of(y))
     return y
@@ -132,19 +132,19 @@ def conv2d_backward_input(
     stride: Size = 1,
     padding: Size = 0,
     out: Array | None = None,
-    room: Array | None = None,
+    scratch: Array | None = None,
 ) -> Array:
-    """dL/dP = grad_y W (C7), and dL/dx by (C3). ``room`` is for dL/dP.
+    """dL/dP = grad_y W (C7), and dL/dx by (C3). ``scratch`` is for dL/dP.
 
     ``image_size`` is that of x, as several sizes have the same y where the stride does not divide.
     Shapes: grad_y (B, out, H_out, W_out), weight (out, in, kh, kw); returns (B, in, H, W).
     """
     batch, channels, *y_size = _images("grad_y", grad_y)
     _agree("the channels of y", (channels,), weight.shape[:1])
-    if room is None:
-        room = np.empty((batch, *y_size, *weight.shape[2:], weight.shape[1]), grad_y.dtype)
-    F.linear_backward_input(_rows(grad_y), _weight_matrix(weight), out=_matrix(room))
-    return col2im(room, image_size, stride, padding, out=out)
+    if scratch is None:
+        scratch = np.empty((batch, *y_size, *weight.shape[2:], weight.shape[1]), grad_y.dtype)
+    F.linear_backward_input(_rows(grad_y), _weight_matrix(weight), out=_matrix(scratch))
+    return col2im(scratch, image_size, stride, padding, out=out)
 
 
 def conv_transpose2d(
@@ -155,18 +155,18 @@ def conv_transpose2d(
     padding: Size = 0,
     output_padding: Size = 0,
     out: Array | None = None,
-    room: Array | None = None,
+    scratch: Array | None = None,
 ) -> Array:
     """y = dL/dx of the convolution with this weight whose dL/dy is x, + b. (C9)
 
     ``output_padding``, below the stride, chooses among the sizes that this convolution takes to
-    the size of x: (C8). ``room`` is for the patches.
+    the size of x: (C8). ``scratch`` is for the patches.
     Shapes: x (B, in, H, W), weight (in, out, kh, kw), bias (out,); y (B, out, H_out, W_out).
     """
     _agree("the shape of bias", bias.shape, weight.shape[1:2])
     x_size, kernel_size = _images("x", x)[2:], weight.shape[2:]
     y_size = conv_transpose2d_size(x_size, kernel_size, stride, padding, output_padding)
-    y = conv2d_backward_input(x, weight, y_size, stride, padding, out=out, room=room)
+    y = conv2d_backward_input(x, weight, y_size, stride, padding, out=out, scratch=scratch)
     y += bias[:, None, None]
     return y
 
@@ -197,15 +197,15 @@ def conv_transpose2d_backward_input(
     stride: Size = 1,
     padding: Size = 0,
     out: Array | None = None,
-    room: Array | None = None,
+    scratch: Array | None = None,
 ) -> Array:
     """dL/dx = P Wᵀ, where the rows of P are the patches of grad_y: its convolution. (C12)
 
-    Leaves the patches in ``room``. ``out`` must have its channels last in memory.
+    Leaves the patches in ``scratch``. ``out`` must have its channels last in memory.
     Shapes: grad_y (B, out, H_out, W_out), weight (in, out, kh, kw); returns (B, in, H, W).
     """
     _agree("the channels of grad_y", _images("grad_y", grad_y)[1:2], weight.shape[1:2])
-    patches = im2col(grad_y, weight.shape[2:], stride, padding, out=room)
+    patches = im2col(grad_y, weight.shape[2:], stride, padding, out=scratch)
     grad_x = _result(patches, weight) if out is None else out
     np.matmul(_matrix(patches), _weight_matrix(weight).T, out=_rows_of(grad_x))
     return grad_x

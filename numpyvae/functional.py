@@ -9,7 +9,7 @@ Conventions, used throughout:
 - ``grad_y`` stands for dL/dy, where L is that scalar loss. A backward function takes ``grad_y``
   and whatever of the forward pass it needs, and returns dL/d(input), the chain rule's next link.
 - ``out=`` works as in NumPy: the result is written there. Without it, the function allocates.
-  ``room=`` is memory for one intermediate result, of the shape and dtype of the first argument.
+  ``scratch=`` is memory for one intermediate result, of the shape and dtype of the first argument.
 - The dtype of the result is the dtype of the inputs.
 - A result too small for it is as good as 0, whatever ``np.seterr`` asks for: ``underflow_to_zero``.
 - A number such as (B2) is that of an equation in the book: M in docs/model.md, B in
@@ -156,12 +156,12 @@ def kl_divergence_backward(
 
 
 @underflow_to_zero
-def squared_error(y: Array, x: Array, room: Array | None = None) -> Array:
+def squared_error(y: Array, x: Array, scratch: Array | None = None) -> Array:
     """sum((y - x)²) over the pixels. (M3)
 
-    Shapes: (B, n) and (B, n); returns (B,). ``room`` is for y - x.
+    Shapes: (B, n) and (B, n); returns (B,). ``scratch`` is for y - x.
     """
-    difference = np.subtract(y, x, out=room)
+    difference = np.subtract(y, x, out=scratch)
     return np.vecdot(difference, difference)
 
 
@@ -173,10 +173,10 @@ def squared_error_backward(y: Array, x: Array, out: Array | None = None) -> Arra
 
 
 @underflow_to_zero
-def bernoulli_cross_entropy(logits: Array, x: Array, room: Array | None = None) -> Array:
+def bernoulli_cross_entropy(logits: Array, x: Array, scratch: Array | None = None) -> Array:
     """-sum(x log y + (1 - x) log(1 - y)) over the pixels, where y = sigmoid(logits), in nats.
 
-    Shapes: (B, n) and (B, n); returns (B,). ``room`` is for either part of the sum below.
+    Shapes: (B, n) and (B, n); returns (B,). ``scratch`` is for either part of the sum below.
 
     With a = logits, a pixel costs log(1 + exp(a)) - x a. Written as (M4)::
 
@@ -184,7 +184,7 @@ def bernoulli_cross_entropy(logits: Array, x: Array, room: Array | None = None) 
 
     nothing overflows, and both parts are at least 0, so nothing cancels.
     """
-    part = np.empty_like(logits) if room is None else room
+    part = np.empty_like(logits) if scratch is None else scratch
     np.greater(logits, 0, out=part)
     part -= x
     part *= logits

@@ -128,15 +128,17 @@ class VAE:
         return Loss(reconstruction_sum + beta * kl_sum, reconstruction_sum, kl_sum)
 
     def reconstruction_loss(
-        self, logits: Array, x: Array, y: Array | None = None, room: Array | None = None
+        self, logits: Array, x: Array, y: Array | None = None, scratch: Array | None = None
     ) -> Array:
         """The reconstruction loss of each image, (B,), given logits and x, (B, x_dim) both.
 
-        ``y`` and ``room`` are memory: for the sigmoid of the logits, where the loss takes that, and
-        for an intermediate result.
+        ``y`` and ``scratch`` are memory: for the sigmoid of the logits, where the loss takes that,
+        and for an intermediate result.
         """
         loss = RECONSTRUCTIONS[self.reconstruction]
-        return loss.value(logits if loss.takes_logits else F.sigmoid(logits, out=y), x, room=room)
+        return loss.value(
+            logits if loss.takes_logits else F.sigmoid(logits, out=y), x, scratch=scratch
+        )
 
     def backward(self) -> FlatArrays:
         """d total / d parameter for the last ``forward``, by parameter name.

@@ -1,4 +1,4 @@
-"""convolution.py: finite differences, values by hand, out= and room=, what is refused.
+"""convolution.py: finite differences, values by hand, out= and scratch=, what is refused.
 
 Parity with PyTorch at random shapes is in tests/reference_torch/proof/test_parity.py.
 """
@@ -151,7 +151,7 @@ def test_of_equal_numbers_the_first_gets_the_gradient_and_of_nan_the_last():
     np.testing.assert_array_equal(C.max_pool2d_backward(grad_y, x, 2, 2).ravel(), [0, 0, 7, 0])
 
 
-# out=, room= and memory
+# out=, scratch= and memory
 
 RNG = np.random.default_rng(0)
 X, GRAD = RNG.random((2, 3, 5, 6)), RNG.random((2, 4, 2, 3))  # of a 4 x 4 kernel, stride 2
@@ -221,7 +221,7 @@ def test_room_changes_nothing(name):
     function, arguments, settings = OUT[name]
     expected = function(*arguments, **settings)
     room = np.full((2, 2, 3, 4, 4, 3), np.nan)
-    np.testing.assert_array_equal(function(*arguments, **settings, room=room), expected)
+    np.testing.assert_array_equal(function(*arguments, **settings, scratch=room), expected)
     assert np.isfinite(room).all()
 
 
@@ -235,7 +235,7 @@ def test_room_changes_nothing(name):
 def test_patches_of_one_function_serve_another(before, name):
     function, arguments, settings = OUT[before]
     patches = np.empty((2, 2, 3, 4, 4, 3))
-    function(*arguments, **settings, room=patches)
+    function(*arguments, **settings, scratch=patches)
     function, arguments, settings = OUT[name]
     for given_, expected in zip(
         function(*arguments, **settings, patches=patches),

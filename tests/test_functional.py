@@ -276,7 +276,7 @@ def test_losses_with_scratch_room_are_the_same(name, dtype):
     expected = function(*arguments)
     assert expected.dtype == dtype
     np.testing.assert_array_equal(
-        function(*arguments, room=np.full_like(arguments[0], np.nan)), expected
+        function(*arguments, scratch=np.full_like(arguments[0], np.nan)), expected
     )
 
 
