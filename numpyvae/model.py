@@ -95,6 +95,15 @@ class VAE:
         self._check("z", z, self.z_dim)
         return self.network.decode(z, {})
 
+    def reconstruct(self, x: Array, eps: Array | None = None) -> Array:
+        """The images x (B, x_dim), encoded and decoded again.
+
+        From the z of q(z|x) that the noise eps (B, z_dim) stands for, as in training; without eps
+        from its mean.
+        """
+        mean, log_var = self.encode(x)
+        return self.decode(mean if eps is None else F.reparameterize(mean, log_var, eps))
+
     def sample(self, n: int, rng: np.random.Generator | int | None = None) -> Array:
         """n new images (n, x_dim): latent vectors drawn from the prior N(0, I), decoded.
 

@@ -221,6 +221,16 @@ def test_images_are_probabilities_whichever_loss():
         assert 0.9 < images.max() <= 1
 
 
+def test_a_reconstruction_is_decoded_from_the_mean_or_where_the_noise_says():
+    vae = make()
+    rng = np.random.default_rng(0)
+    x, eps = rng.random((4, 6)), rng.standard_normal((4, 3))
+    mean, log_var = vae.encode(x)
+    np.testing.assert_array_equal(vae.reconstruct(x), vae.decode(mean))
+    z = mean + np.exp(log_var / 2) * eps
+    np.testing.assert_allclose(vae.reconstruct(x, eps), vae.decode(z), rtol=1e-12)
+
+
 def test_samples_are_decoded_draws_of_the_generator():
     for dtype in (np.float32, np.float64):
         vae = make(dtype=dtype)

@@ -157,13 +157,22 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_picture_argument(parser: argparse.ArgumentParser, default: str) -> None:
+def add_picture_argument(
+    parser: argparse.ArgumentParser,
+    default: str,
+    *others: str,
+    what: str = "the picture: .png, .svg or .pdf",
+) -> None:
+    """``others`` are suffixes of other kinds that the file may have, which ``what`` explains."""
     parser.add_argument(
-        "--out", type=output(".png"), metavar="FILE", help=f"the picture (default: {default})"
+        "--out",
+        type=output(".png", ".svg", ".pdf", *others),
+        metavar="FILE",
+        help=f"{what} (default: {default})",
     )
 
 
-def output(suffix: str) -> Callable[[str], Path]:
+def output(*suffixes: str) -> Callable[[str], Path]:
     """The type of a flag that names a file to write: with the suffix of what it will hold, and
     none that a run or an experiment keeps.
     """
@@ -172,8 +181,9 @@ def output(suffix: str) -> Callable[[str], Path]:
         from ..experiments.results import is_of_experiment
 
         path = Path(text)
-        if path.suffix.lower() != suffix:
-            raise argparse.ArgumentTypeError(f"{text} must end in {suffix}, as what it will hold")
+        if path.suffix.lower() not in suffixes:
+            known = " or ".join(filter(None, suffixes))
+            raise argparse.ArgumentTypeError(f"{text} must end in {known}, as what it will hold")
         if is_of_run(path) or is_of_experiment(path):
             raise argparse.ArgumentTypeError(
                 f"{text} belongs to the {'run' if is_of_run(path) else 'experiment'} in its "

@@ -29,6 +29,10 @@ COMMANDS = {  # where each is, and what it does
         "redo the article's claims: train, measure, draw, and report what held",
     ),
     "latent": ("numpyvae.commands.latent", "draw where the test images lie in the latent space"),
+    "encode": (
+        "numpyvae.commands.encode",
+        "write where all images lie in the latent space, as numbers",
+    ),
     "interpolate": (
         "numpyvae.commands.pictures:INTERPOLATE",
         "draw paths through the latent space between test images",

@@ -1,19 +1,23 @@
 """``numpyvae reconstruct``, ``interpolate`` and ``traverse``: a picture of test images each."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.dataset import Dataset
+import numpy as np
+
+from ..data.dataset import Dataset, as_floats
+from ..data.pictures import read_pictures
+from ..errors import InputError, say
 from ..evaluation.latent import draw_interpolation, draw_traversal
+from ..training.chance import Stream
 from ..training.checkpoint import load_checkpoint
 from ..training.pictures import draw_reconstructions
 from ..training.run import Run
 from .arguments import (
     add_checkpoint_argument,
     add_data_arguments,
-    add_number_argument,
     add_picture_argument,
     add_seed_argument,
     check_number,
@@ -29,7 +33,7 @@ class Picture(NamedTuple):
     """A command that draws ``n`` of something from a run and its test images.
 
     ``seed`` says what is random, if anything is. ``draw`` is given the run, the data, n, the seed
-    and the path of the picture.
+    and the path of the picture. ``own`` commands also take pictures in the place of test images.
     """
 
     name: str
@@ -39,10 +43,15 @@ class Picture(NamedTuple):
     most: int
     seed: str | None
     draw: Callable[[Run, Dataset, int, int, Path], object]
+    own: bool = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_checkpoint_argument(parser)
-        add_number_argument(parser, self.counted, self.default)
+        help = f"{self.counted} (default {self.default}{', or all pictures' if self.own else ''})"
+        parser.add_argument("--n", type=int, metavar="N", help=help)
+        if self.own:
+            help = "pictures of your own, scaled to the run's size, in the place of test images"
+            parser.add_argument("--pictures", type=Path, nargs="+", metavar="FILE", help=help)
         add_data_arguments(parser)
         if self.seed:
             add_seed_argument(parser, self.seed)
@@ -51,19 +60,39 @@ class Picture(NamedTuple):
     def run(
         self,
         checkpoint: Path,
-        n: int,
+        n: int | None,
         dataset: str | None,
         data_dir: str | None,
         out: Path | None,
         seed: int = 0,
+        pictures: Sequence[Path] | None = None,
     ) -> None:
+        if n is None:
+            n = len(pictures) if pictures else self.default
         check_number(n, self.most)
         check_seed(seed)
+        if pictures and (dataset or data_dir):
+            raise InputError("give --pictures, or --dataset and --data-dir, not both")
         run = load_checkpoint(checkpoint)
-        data = load_data(run, dataset, data_dir)
+        data = own_pictures(run, pictures) if pictures else load_data(run, dataset, data_dir)
         path = picture_path(out, checkpoint, self.name)
         self.draw(run, data, n, seed, path)
         print(path)
+
+
+def own_pictures(run: Run, files: Sequence[Path]) -> Dataset:
+    """Pictures in files as images of the run's size."""
+    pictures, _ = read_pictures(files, run.image_shape)
+    rows = pictures.reshape(len(pictures), -1)
+    light = as_floats(rows).mean(axis=1) > 0.5
+    own_light = run.vae.sample(64, Stream.NEW_IMAGES.generator(0)).mean() > 0.5
+    if other := int(np.sum(light != own_light)):
+        kind, own = ("dark", "light") if own_light else ("light", "dark")
+        say(
+            f"{other} of {len(rows)} pictures are mostly {kind}, what the run draws is mostly "
+            f"{own}: perhaps they are to be inverted"
+        )
+    return Dataset("Your pictures", rows, None, rows, None, run.image_shape)
 
 
 RECONSTRUCT = Picture(
@@ -73,6 +102,7 @@ RECONSTRUCT = Picture(
     *("images", 10, MOST_ROWS),
     seed="the latent vectors",
     draw=draw_reconstructions,
+    own=True,
 )
 INTERPOLATE = Picture(
     "interpolate.png",

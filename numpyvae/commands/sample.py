@@ -5,6 +5,8 @@ import re
 from math import ceil, sqrt
 from pathlib import Path
 
+from ..data.npz import write_npy
+from ..data.pictures import write_pictures
 from ..errors import InputError
 from ..evaluation.latent import sample_label
 from ..training.chance import Stream
@@ -37,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", metavar="NAME", help=help)
     add_data_arguments(parser, "the images with labels")
     add_seed_argument(parser, "the latent vectors")
-    add_picture_argument(parser, "sample.png or sample-LABEL.png beside CHECKPOINT")
+    what = "the picture: .png, .svg or .pdf; or .npy, an array (N, H, W); or a new folder, for "
+    what += "single pictures"
+    default = "sample.png or sample-LABEL.png beside CHECKPOINT"
+    add_picture_argument(parser, default, ".npy", "", what=what)
 
 
 def run(
@@ -56,12 +61,19 @@ def run(
     if label is None and (dataset or data_dir):
         raise InputError("--dataset and --data-dir say where labels are: they need --label")
     run, rng = load_checkpoint(checkpoint), Stream.NEW_IMAGES.generator(seed)
-    check_grid(n, run.image_shape, ceil(sqrt(n)))  # before so many are decoded
+    if out is None or out.suffix.lower() not in ("", ".npy"):
+        check_grid(n, run.image_shape, ceil(sqrt(n)))  # before so many are decoded
     if label is None:
         images, name = run.vae.sample(n, rng), "sample.png"
     else:
         images = sample_label(run.vae, load_data(run, dataset, data_dir), label, n, rng)
         name = f"sample-{FORBIDDEN.sub('_', label)}.png"
     path = picture_path(out, checkpoint, name)
-    draw_images(run, images, path)
+    match path.suffix.lower():
+        case ".npy":
+            write_npy(path, images.reshape(n, *run.image_shape))
+        case "":
+            write_pictures(path, images.reshape(n, *run.image_shape))
+        case _:
+            draw_images(run, images, path)
     print(path)

@@ -113,6 +113,12 @@ def read_npz(
     return arrays
 
 
+def write_npy(path: StrPath, array: NDArray[Any]) -> None:
+    """Writes an array as a ``.npy`` file, with the promises of ``replacing``."""
+    with replacing(path) as stream:
+        npy.write_array(stream, array, allow_pickle=False)
+
+
 def write_npz(path: StrPath, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Writes ``arrays`` as an uncompressed ``.npz`` file, with the promises of ``replacing``.
 

@@ -1,4 +1,4 @@
-"""Picture files: the one place where they are opened, and become arrays."""
+"""Picture files: the one place where they are opened, and become arrays, and arrays become them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ..errors import InputError, say
 from ..functional import Array
 from .dataset import as_floats
-from .files import reading
+from .files import StrPath, make_folder, reading, replacing
 from .pixels import check_range
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")  # no other decoder is ever reached
@@ -62,6 +62,20 @@ def read_pictures(
         )
     (width, height), dtype = next(iter(sizes)), np.uint8 if mode == "L" else np.float32
     return np.frombuffer(pixels, dtype).reshape(-1, height, width), counts
+
+
+def write_pictures(folder: StrPath, pictures: Array) -> None:
+    """Writes pictures (N, H, W), floats in [0, 1], pixel by pixel as 1.png, 2.png, ... in a folder.
+
+    Raises:
+        InputError: there is something in it, or they cannot be written.
+    """
+    folder = make_folder(folder)
+    if any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty: single pictures get a folder of their own")
+    for i, picture in enumerate(pictures, 1):
+        with replacing(folder / f"{i:0{len(str(len(pictures)))}}.png") as stream:
+            Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(stream, format="png")
 
 
 def _read_file(

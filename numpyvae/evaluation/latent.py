@@ -12,8 +12,8 @@ import numpy as np
 
 from ..data.dataset import Dataset, as_floats
 from ..data.files import StrPath
-from ..errors import InputError, one_line
-from ..functional import Array, reparameterize
+from ..errors import InputError, one_line, say
+from ..functional import Array
 from ..model import VAE
 from ..training.chance import Stream
 from ..training.run import Run
@@ -32,10 +32,9 @@ def reconstruct(vae: VAE, images: Array, rng: np.random.Generator | None = None)
     plain autoencoder. A VAE's unused units all lie at 0 there, though in training they were noise
     of N(0, 1), and with dozens of them no image ever had such a code.
     """
-    mean, log_var = encode(vae, images)
-    if rng is None:
-        return vae.decode(mean)
-    return vae.decode(reparameterize(mean, log_var, rng.standard_normal(mean.shape, mean.dtype)))
+    x = as_floats(images, vae.dtype)
+    eps = None if rng is None else rng.standard_normal((len(x), vae.z_dim), x.dtype)
+    return vae.reconstruct(x, eps)
 
 
 def draw_unused(z: Array, used: Array, rng: np.random.Generator) -> Array:
@@ -210,13 +209,17 @@ def draw_interpolation(
     """Draws paths between ``n`` pairs of test images, drawn with ``seed``, the originals beside.
 
     Raises:
-        InputError: there are fewer than two test images for every pair.
+        InputError: there are fewer than two test images. Where there are too few for ``n`` pairs,
+            fewer are drawn, and said.
     """
     from ..figures.images import image_panels
 
     images = data.test_images
+    if len(images) < 2:
+        raise InputError(f"{data.name} has one test image: a path needs two")
     if len(images) < 2 * n:
-        raise InputError(f"{n} pairs need {2 * n} test images, and {data.name} has {len(images)}")
+        say(f"{data.name} has {len(images)} test images: {len(images) // 2} pairs, not {n}")
+        n = len(images) // 2
     chosen = Stream.PAIRS.generator(seed).choice(len(images), 2 * n, replace=False)
     start, end = images[chosen[:n]], images[chosen[n:]]
     rng = Stream.RECONSTRUCTIONS.generator(seed) if run.config.noise else None

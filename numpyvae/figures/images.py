@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,14 +37,20 @@ def check_size(width: int, height: int, what: str) -> None:
         )
 
 
+@in_our_style
 def image_grid(
     images: Array, image_shape: tuple[int, int], path: StrPath | None = None, columns: int = 8
 ) -> Image.Image:
-    """Draws images (N, D) row by row, exact to the pixel: ``read_image_grid`` gets them back."""
-    grid = Image.fromarray(_tile(images, image_shape, columns))
-    if path is not None:
+    """Draws images (N, D) row by row; a PNG is exact, and ``read_image_grid`` gets them back."""
+    tiles = _tile(images, image_shape, columns)
+    grid = Image.fromarray(tiles)
+    if path is not None and Path(path).suffix.lower() in ("", ".png"):
         with replacing(path) as stream:
             grid.save(stream, format="png")
+    elif path is not None:
+        figure = Picture(figsize=(grid.width / DPI, grid.height / DPI), dpi=DPI)
+        _paste(figure, tiles, 0, 0)
+        save(figure, path)
     return grid
 
 
@@ -131,11 +138,12 @@ def reconstructions(
     samples: Array,
     image_shape: tuple[int, int],
     path: StrPath | None = None,
+    what: str = "Test images",
 ) -> Figure:
     """Draws originals (N, D) above their reconstructions (N, D), and below these samples (M, D)."""
     pairs = [("original", originals), ("reconstruction", reconstructed)]
     blocks = [
-        ("Test images and their reconstructions", pairs),
+        (f"{what} and their reconstructions", pairs),
         ("New images, decoded from samples of the prior N(0, I)", [("sample", samples)]),
     ]
     return image_rows(blocks, image_shape, path)

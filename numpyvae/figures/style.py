@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import RLock
 
 import matplotlib
@@ -13,12 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..data.files import StrPath, replacing
+from ..errors import InputError
 
 # The style of all figures. The colours are Okabe and Ito's, chosen for colour-blind eyes too.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
 _ALONE = RLock()
 DPI = 100  # pixels per inch of a figure
 FONT_SIZE, TITLE_SIZE = 9, 11
+PICTURES = {  # kinds, and what keeps the date out of them
+    ".png": None,
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
 
 
 @contextmanager
@@ -28,8 +35,12 @@ def _our_style() -> Iterator[None]:
     Settings belong to the process, so threads draw one after the other: else one would take
     another's for the caller's, and leave them behind.
     """
-    defaults = matplotlib.rcParamsDefault.items()
-    with _ALONE, matplotlib.rc_context({k: value for k, value in defaults if k != "backend"}):
+    ours = {
+        name: "numpyvae" if name == "svg.hashsalt" else value  # the same picture has the same bytes
+        for name, value in matplotlib.rcParamsDefault.items()
+        if name != "backend"
+    }
+    with _ALONE, matplotlib.rc_context(ours):
         yield
 
 
@@ -66,8 +77,14 @@ class Picture(Figure):
 
 
 def save(figure: Figure, path: StrPath | None) -> Figure:
-    """Writes the figure to ``path`` as PNG, where there is one, and returns it."""
+    """Writes the figure to ``path``, where there is one, and returns it.
+
+    As PNG, SVG or PDF, by its suffix, and as PNG without one.
+    """
     if path is not None:
+        kind = Path(path).suffix.lower() or ".png"
+        if kind not in PICTURES:
+            raise InputError(f"{path} must end in {', '.join(PICTURES)}: pictures are no others")
         with replacing(path) as stream:
-            figure.savefig(stream, format="png", dpi=DPI)
+            figure.savefig(stream, format=kind[1:], dpi=DPI, metadata=PICTURES[kind])
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.dataset import Dataset, as_floats
 from ..data.files import StrPath
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..functional import Array
 from .chance import Stream
 from .config import Config
@@ -75,7 +75,7 @@ def draw_images(run: Run, images: Array, path: StrPath | None = None) -> Image:
 def draw_reconstructions(
     run: Run, data: Dataset, n: int = 10, seed: int = 0, path: StrPath | None = None
 ) -> Figure:
-    """Draws test images above their reconstructions, and new images.
+    """Draws the first ``n`` test images above their reconstructions, and as many new images.
 
     As in training, an image is decoded from a sample of its q(z|x), or without noise from the mean.
     """
@@ -85,7 +85,8 @@ def draw_reconstructions(
     rng = Stream.RECONSTRUCTIONS.generator(run.config.seed)
     code = run.posterior_sample(*run.vae.encode(x), rng)
     samples = run.vae.sample(len(x), Stream.NEW_IMAGES.generator(seed))
-    return reconstructions(x, run.vae.decode(code), samples, run.image_shape, path)
+    what = "Test images" if data.name == run.config.dataset else one_line(data.name)
+    return reconstructions(x, run.vae.decode(code), samples, run.image_shape, path, what)
 
 
 def samples_path(folder: Path, epoch: int) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..data.dataset import Dataset
+from ..data.files import StrPath
 from ..errors import InputError, LossNotFiniteError
 from ..functional import Array, reparameterize
 from ..importance import IWAE
@@ -89,6 +90,12 @@ class Run:
         """A sample of every q(z|x), (N, z_dim); of an autoencoder, which has none, the means."""
         eps = rng.standard_normal(mean.shape, mean.dtype)
         return reparameterize(mean, log_var, eps) if self.config.noise else mean
+
+    def save(self, path: StrPath) -> None:
+        """Writes the run to ``path``, as ``save_checkpoint`` does; ``load_checkpoint`` reads it."""
+        from .checkpoint import save_checkpoint
+
+        save_checkpoint(path, self)
 
     def vectors(self) -> dict[str, Array]:
         """The arrays that a training step changes: the parameters and Adam's sums, each flat."""

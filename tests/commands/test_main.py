@@ -79,15 +79,21 @@ def test_the_version_is_said(numpyvae):
         ("sample run --n 0", "--n must be"),
         ("sample run --seed -1", "--seed must be"),
         ("sample run --out own.npz/x.png", "own.npz"),
-        ("sample run --out .", "must end in .png"),
-        ("sample run --out /", "must end in .png"),
-        ("sample run --out ''", "must end in .png"),
+        ("sample run --out x.jpg", "must end in .png or .svg or .pdf or .npy"),
+        ("sample run --out .", "not empty: single pictures get a folder of their own"),
+        ("sample run --out /", "not empty"),
+        ("sample run --out ''", "not empty"),
+        ("reconstruct run --pictures none.png", "cannot read none.png"),
+        ("reconstruct run --pictures own.npz", "none of PNG, JPEG"),
+        ("reconstruct run --pictures x.png --dataset digits", "give --pictures, or --dataset"),
+        ("encode run --out x.csv", "must end in .npz"),
+        ("latent run --out .", "must end in .png or .svg or .pdf"),
         ("sample run --out pipe.png", "cannot write pipe.png: only a regular file"),
         ("sample pipe", "cannot read pipe, damaged or of another kind: it is not a regular file"),
         ("train --dataset pipe.npz", "it is not a regular file"),
         ("train --out pipe", "cannot make the folder pipe"),
         ("reconstruct run --dataset digits", "digits has images of 28 x 28 pixels, not 6 x 5"),
-        ("sample run --out x.pdf", "x.pdf must end in .png, as what it will hold"),
+        ("explore run --out x.pdf", "x.pdf must end in .html, as what it will hold"),
         ("sample run --label 7", "no training image of own.npz has the label 7: it has 0, 1"),
         ("sample run --dataset own.npz", "they need --label"),
         ("reconstruct moved", "(--data-dir says where the run's images are now)"),
@@ -102,7 +108,7 @@ def test_the_version_is_said(numpyvae):
         ("evaluate run --seed -3", "seed must be at least 0, got -3"),
         ("evaluate run --dataset digits", "28 x 28 pixels, not 6 x 5"),
         ("evaluate run --dataset nonsense", "unknown data set nonsense"),
-        ("interpolate run --n 4", "4 pairs need 8 test images, and own.npz has 6"),
+        ("interpolate run --dataset two.npy", "two.npy has one test image: a path needs two"),
         ("interpolate run --n 0", "--n must be from 1"),
         ("interpolate run --seed -1", "--seed must be at least 0"),
         ("traverse run --n 101", "--n must be from 1 to 100"),
@@ -138,6 +144,7 @@ def trained_folder(own_images, tmp_path_factory):
     (folder / "broken.npz").write_bytes((folder / "own.npz").read_bytes()[:-30])
     (folder / "broken.safetensors").write_bytes(bytes(100))
     np.save(folder / "nan.npy", np.full((4, 9), np.nan))
+    np.save(folder / "two.npy", np.arange(0, 240, 4, np.uint8).reshape(2, 6, 5))
     np.save(folder / "wide.npy", np.full((3, 1, 900_000), 99, np.uint8))
     for name in ("pipe", "pipe.npz", "pipe.png"):
         os.mkfifo(folder / name)

@@ -149,7 +149,7 @@ def test_bad_input_is_one_line_and_status_2(run_folder, tmp_path, capsys):
         [str(tmp_path / "nowhere")],
         [str(damaged)],
         [str(run_folder), "--out", str(damaged / "x.html")],
-        [str(run_folder), "--out", str(tmp_path)],
+        [str(run_folder), "--out", str(run_folder / "checkpoint.npz" / "x.html")],
         [str(run_folder), "--dataset", "nonsense"],
     ):
         assert main(["explore", *arguments]) == 2, arguments

@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
+from numpyvae.errors import InputError
 from numpyvae.figures.curves import loss_curves
+from numpyvae.figures.style import save
 from numpyvae.training.run import COLUMNS
 
 
@@ -57,3 +60,9 @@ def test_threads_that_draw_leave_the_callers_settings_alone():
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: loss_curves(history), range(16)))
         assert dict(matplotlib.rcParams) == before
+
+
+def test_other_kinds_of_pictures_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"x.jpg must end in .png, .svg, .pdf"):
+        save(Figure(), tmp_path / "x.jpg")
+    assert not list(tmp_path.iterdir())

@@ -23,6 +23,11 @@ def test_its_vectors_are_what_a_step_changes(run):
     assert vectors["square_sum"] is run.adam.square_sum
 
 
+def test_a_run_saves_itself(assert_same_run, run, tmp_path):
+    run.save(tmp_path / "a.npz")
+    assert_same_run(load_checkpoint(tmp_path / "a.npz"), run)
+
+
 def test_a_run_says_what_it_is(run, tiny, tiny_config):
     loss = run.history[-1]["val_loss"]
     assert repr(run) == f"<Run on tiny: 3 of 3 epochs, validation loss {loss:.3f}, {run.vae}>"
