@@ -21,7 +21,7 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     "epochs": {
         "type": int,
         "metavar": "N",
-        "help": "passes over the images (default 10; digits 60)",
+        "help": "passes over the images (default: 10, or more where there are few; digits 60)",
     },
     "patience": {
         "type": int,
@@ -47,6 +47,11 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
         "type": float,
         "metavar": "X",
         "help": f"weight of the KL divergence (default {DEFAULT.beta:g})",
+    },
+    "beta_warmup": {
+        "type": int,
+        "metavar": "EPOCHS",
+        "help": "epochs in which the weight rises from 0 to beta, against collapse (default 0)",
     },
     "z_dim": {"type": int, "metavar": "N", "help": f"latent units (default {DEFAULT.z_dim})"},
     "hidden": {

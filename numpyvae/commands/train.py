@@ -12,7 +12,7 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..data.loading import load_dataset
 from ..errors import InputError, LossNotFiniteError, ProcessLostError
-from ..training.config import Config
+from ..training.config import Config, default_epochs
 from ..training.folder import BEST, new_folder, open_run
 from ..training.loop import train
 from ..training.run import Run
@@ -28,6 +28,9 @@ from .arguments import (
     load_data,
     size_of,
 )
+
+COLLAPSED = 0.5  # nats per image: a code that tells two kinds of images apart has more
+FEW_STEPS = 200
 
 DESCRIPTION = """\
 Train a VAE. Every epoch is kept: checkpoint, history and pictures. Without arguments it trains on
@@ -88,6 +91,9 @@ def run(
     else:
         config = Config(**settings)
         data = load_dataset(config.dataset, data_dir, size_of(image_size))
+        if "epochs" not in settings and config.dataset != "digits":
+            epochs = default_epochs(len(data.train_images), config.batch_size)
+            config = replace(config, epochs=epochs)
     try:
         with limited(threads), nullcontext(out) if out else new_folder(config.dataset) as out:
             kept = train(config, data, out, resume, progress=not quiet, make_trainer=make_trainer)
@@ -110,6 +116,23 @@ def run(
             "reconstructions.png, evolution.png and .gif, and a picture per epoch in samples."
         )
         print(fill(text, 79, break_on_hyphens=False, break_long_words=False))
+        if remark := _remark(kept):
+            print(fill(remark, 79, break_on_hyphens=False))
+
+
+def _remark(run: Run) -> str:
+    """What is wrong with a run that will disappoint, and the cure; nothing of others."""
+    config, kl = run.config, run.history[-1]["val_kl"]
+    if run.adam.steps < FEW_STEPS:
+        return (
+            f"These were {run.adam.steps} training steps in all, which is few: try more --epochs."
+        )
+    if config.noise and config.beta and kl < COLLAPSED:
+        return (
+            f"The KL divergence is {kl:.2f} nats per image: the codes say next to nothing, and all "
+            "samples will be much the same. A smaller --beta helps, or --beta-warmup EPOCHS."
+        )
+    return ""
 
 
 def _check_goes_on(run: Run, config: Config, settings: Mapping[str, Any]) -> None:

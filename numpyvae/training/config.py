@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from math import ceil
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,11 +16,13 @@ from ..importance import Bound
 from ..reconstruction import RECONSTRUCTIONS, Reconstruction
 
 MOST, LARGEST = 10**6, 1e30  # of anything: beyond these, numbers overflow rather than mean much
+STEPS = 2500  # of training, at least, where nobody says how many epochs
 LrSchedule = Literal["constant", "cosine"]
 NEWER = {  # settings that older checkpoints lack
     "importance_samples": 1,
     "bound": "importance",
     "patience": None,
+    "beta_warmup": 0,
 }
 
 
@@ -36,6 +39,8 @@ class Config:
         lr, weight_decay: step size and decoupled weight decay of Adam.
         lr_schedule: ``"constant"``, or ``"cosine"``: lr falls from epoch to epoch towards 0.
         beta: weight of the KL divergence.
+        beta_warmup: epochs in which the weight rises to beta, from 0 in the first; the validation
+            loss has beta from the beginning.
         z_dim, hidden: sizes of the latent space and of the two hidden layers.
         reconstruction: ``"mse"`` or ``"bce"``.
         importance_samples: latent vectors per image; with 1 the model is a plain VAE.
@@ -59,6 +64,7 @@ class Config:
     lr_schedule: LrSchedule = "constant"
     weight_decay: float = 0.01
     beta: float = 1.0
+    beta_warmup: int = 0
     z_dim: int = 50
     hidden: tuple[int, int] = (512, 256)
     reconstruction: Reconstruction = "mse"
@@ -79,6 +85,7 @@ class Config:
         if self.patience is not None:
             self._set("patience", whole_number("patience", self.patience))
         self._set("seed", whole_number("seed", self.seed, at_least=0, at_most=2**63 - 1))
+        self._set("beta_warmup", whole_number("beta_warmup", self.beta_warmup, at_least=0))
         if not isinstance(self.hidden, Sequence | np.ndarray) or len(self.hidden) != 2:
             raise InputError(f"hidden must be two sizes, got {self.hidden!r}")
         self._set("hidden", tuple(whole_number("hidden", size) for size in self.hidden))
@@ -99,6 +106,8 @@ class Config:
             raise InputError("importance_samples needs noise: without it all samples are the same")
         if self.importance_samples > 1 and self.bound != "elbo" and self.beta != 1:
             raise InputError(f"the importance-weighted bound needs beta 1, got {self.beta}")
+        if self.importance_samples > 1 and self.bound != "elbo" and self.beta_warmup:
+            raise InputError("the importance-weighted bound needs beta 1: leave out beta_warmup")
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -114,6 +123,11 @@ class Config:
         if not isinstance(settings, Mapping) or {*NEWER, *settings} != names:
             raise InputError(f"a configuration has the settings {', '.join(sorted(names))}")
         return cls(**{**NEWER, **settings})
+
+
+def default_epochs(images: int, batch_size: int = Config.batch_size) -> int:
+    """Ten, the article's, or as many as make ``STEPS`` steps where there are few images."""
+    return max(10, ceil(STEPS / ceil(images / batch_size)))
 
 
 def whole_number(name: str, value: object, at_least: int = 1, at_most: int = MOST) -> int:

@@ -114,6 +114,11 @@ class Run:
         if any(not abs(value) <= LARGEST_LOSS for row in self.history for value in row.values()):
             raise LossNotFiniteError("the history is not finite")
 
+    def beta(self) -> float:
+        """The weight of the KL divergence in the next epoch's training."""
+        done, warmup = len(self.history), self.config.beta_warmup
+        return self.config.beta * (done / warmup if done < warmup else 1)
+
     def go_on_with(self, config: Config, may_change: Sequence[str] = MAY_CHANGE) -> None:
         """Gives a run, before it goes on, the settings ``config``; only some may be new.
 

@@ -87,9 +87,9 @@ class StepwiseTrainer:
 
     def train_epoch(self, on_step: OnStep) -> dict[str, float]:
         run, images = self.run, self.data.train_images
-        sums = np.zeros(3)
+        beta, sums = run.beta(), np.zeros(3)
         for step, (x, eps) in enumerate(visits(images, run.config, run.rng, shuffled=True), 1):
-            loss = self.stepper.train(x, eps, run.config.beta)
+            loss = self.stepper.train(x, eps, beta)
             if not isfinite(loss.total):
                 raise LossNotFiniteError(f"the loss is {loss.total} in step {step}")
             sums += loss

@@ -20,7 +20,9 @@ class TorchIWAE(TorchVAE):
         super().__init__(*vae, **options)
         self.samples, self.bound = samples, bound
 
-    def loss(self, x: Tensor, mean: Tensor, log_var: Tensor, eps: Tensor, beta: float) -> Loss:
+    def loss(
+        self, x: Tensor, mean: Tensor, log_var: Tensor, eps: Tensor, beta: float | Tensor
+    ) -> Loss:
         """The loss of images x that ``encode`` has turned into mean and log_var."""
         images, means, log_vars = (
             tensor.repeat_interleave(self.samples, dim=0) for tensor in (x, mean, log_var)

@@ -66,7 +66,7 @@ class TorchVAE(nn.Module):
         """The images (B, x_dim), in [0, 1], of latent vectors z of (B, z_dim)."""
         return torch.sigmoid(self.network.decode(z))
 
-    def forward(self, x: Tensor, eps: Tensor | None = None, beta: float = 1.0) -> Loss:
+    def forward(self, x: Tensor, eps: Tensor | None = None, beta: float | Tensor = 1.0) -> Loss:
         """The loss of images x (B, x_dim), with noise eps of K rows of z_dim numbers for each of
         them, drawn here if not given."""
         mean, log_var = self.encode(x)
@@ -75,7 +75,9 @@ class TorchVAE(nn.Module):
             eps = torch.randn(rows, dtype=x.dtype, device=x.device)
         return self.loss(x, mean, log_var, eps, beta)
 
-    def loss(self, x: Tensor, mean: Tensor, log_var: Tensor, eps: Tensor, beta: float) -> Loss:
+    def loss(
+        self, x: Tensor, mean: Tensor, log_var: Tensor, eps: Tensor, beta: float | Tensor
+    ) -> Loss:
         """The loss of images x that ``encode`` has turned into mean and log_var."""
         z = mean + torch.exp(0.5 * log_var) * eps
         reconstruction = self.reconstruction_loss(z, x, reduction="sum")

@@ -125,7 +125,9 @@ class DeviceTrainer:
         config, on_cuda = run.config, self.device.type == "cuda"
         self.model = to_torch(run.vae, self.device)
         self.forward = torch.compile(self.model) if compiled else self.model
-        self.lr = torch.tensor(run.adam.lr, device=self.device)
+        self.lr, self.beta = (
+            torch.tensor(v, device=self.device) for v in (run.adam.lr, run.beta())
+        )
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
             lr=self.lr,
@@ -171,6 +173,7 @@ class DeviceTrainer:
         if run.config.binarize:
             torch.bernoulli(self.images, generator=generator, out=self.visited)
         self.lr.fill_(run.adam.lr)
+        self.beta.fill_(run.beta())
         for counter in (self.position, self.sums, self.finite_steps):
             counter.zero_()
         self.all_finite.fill_(1)
@@ -200,7 +203,7 @@ class DeviceTrainer:
         """One training step on the next ``size`` images, without a word from the host."""
         (rows,) = self.world.share(self.position + torch.arange(size, device=self.device))
         x, eps = self.visited[self.order[rows]], self.noise[rows].flatten(0, 1)
-        loss = self.forward(x, eps, self.run.config.beta)
+        loss = self.forward(x, eps, self.beta)
         self.optimizer.zero_grad()
         loss.total.backward()
         loss = self.world.sum(loss, self.model)

@@ -16,6 +16,7 @@ import threadpoolctl
 
 from numpyvae import Config, load_checkpoint
 from numpyvae.commands import train as command
+from numpyvae.training.config import default_epochs
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -94,7 +95,7 @@ def test_threads_are_limited_while_it_trains(own_folder, train, monkeypatch):
     info = threadpoolctl.threadpool_info
     real = command.train
     monkeypatch.setattr(command, "train", lambda *a, **b: seen.extend(info()) or real(*a, **b))
-    assert train("--threads 1 --out run")[0] == 0
+    assert train("--epochs 1 --threads 1 --out run")[0] == 0
     assert {library["num_threads"] for library in seen if library["user_api"] == "blas"} <= {1}
 
 
@@ -137,6 +138,24 @@ def test_a_run_knows_where_its_images_are(own_folder, train, numpyvae, monkeypat
     assert numpyvae("reconstruct ../run --data-dir .")[0] == 0
     assert numpyvae("train --resume --out ../run --data-dir . --epochs 3")[0] == 0
     assert numpyvae("reconstruct ../run")[0] == 0
+
+
+def test_a_run_that_will_disappoint_says_so_and_names_the_cure(train):
+    _, out, _ = train("--epochs 2 --out few")
+    few = "These were 8 training steps in all, which is few: try more --epochs."
+    assert out.splitlines()[-1] == few
+    _, out, _ = train("--epochs 70 --beta 100 --out collapsed")
+    assert " ".join(out.splitlines()[-2:]) == (
+        "The KL divergence is 0.00 nats per image: the codes say next to nothing, and all "
+        "samples will be much the same. A smaller --beta helps, or --beta-warmup EPOCHS."
+    )
+    _, out, _ = train("--epochs 70 --beta 0.001 --lr 0.01 --out well")
+    assert out.splitlines()[-1].endswith("samples.")
+
+
+def test_few_images_get_more_epochs():
+    assert [default_epochs(n) for n in (60_000, 16_000, 1500, 64, 1)] == [10, 10, 105, 2500, 2500]
+    assert default_epochs(1500, batch_size=1500) == 2500
 
 
 # In a process of its own

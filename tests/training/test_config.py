@@ -58,7 +58,7 @@ def test_the_elbo_of_several_samples_may_have_another_beta():
 
 def test_settings_from_before_importance_samples_are_a_plain_vae():
     old = asdict(Config())
-    del old["importance_samples"], old["bound"], old["patience"]
+    del old["importance_samples"], old["bound"], old["patience"], old["beta_warmup"]
     assert Config.from_json(old) == Config()
 
 

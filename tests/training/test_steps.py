@@ -81,3 +81,15 @@ def test_reconstruction_without_noise_is_the_squared_error_per_image(tiny, tiny_
     error = np.sum((run.vae.decode(run.vae.encode(x)[0]) - x) ** 2) / len(x)
     assert run.history[0]["val_reconstruction"] == pytest.approx(error, rel=1e-5)
     assert run.history[0]["val_loss"] == run.history[0]["val_reconstruction"]
+
+
+def test_beta_rises_epoch_by_epoch_and_is_whole_in_validation(tiny, tiny_config):
+    config = replace(tiny_config, epochs=4, beta=0.6, beta_warmup=3)
+    shown = train(config, tiny).history
+    for row, beta in zip(shown, (0, 0.2, 0.4, 0.6), strict=True):
+        assert row["train_loss"] == pytest.approx(
+            row["train_reconstruction"] + beta * row["train_kl"]
+        )
+        assert row["val_loss"] == pytest.approx(row["val_reconstruction"] + 0.6 * row["val_kl"])
+    parts = train(replace(config, epochs=2), tiny)
+    assert train(config, tiny, run=parts).history[3]["train_loss"] == shown[3]["train_loss"]
