@@ -202,6 +202,17 @@ def test_labels_without_names_are_called_by_their_numbers(tiny):
     assert tiny.classes() == {}
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+@pytest.mark.parametrize("swap", [False, True])
+def test_white_is_the_same_for_training_and_testing(dtype, swap):
+    """A dark image alone does not tell what is white; all images do."""
+    bright, dark = np.full((5, 2, 3), 200, dtype), np.full((4, 2, 3), 1, dtype)
+    images, test_images = (dark, bright) if swap else (bright, dark)
+    data = Dataset.from_arrays(images, test_images=test_images)
+    assert (data.train_images.dtype, data.test_images.dtype) == (np.uint8, np.uint8)
+    assert (data.train_images.max(), data.test_images.max()) == (images.max(), test_images.max())
+
+
 class Other:
     """Another package's array, in the memory of one of NumPy's."""
 
