@@ -145,7 +145,7 @@ def test_a_run_that_will_disappoint_says_so_and_names_the_cure(train):
     few = "These were 8 training steps in all, which is few: try more --epochs."
     assert out.splitlines()[-1] == few
     _, out, _ = train("--epochs 70 --beta 100 --out collapsed")
-    assert " ".join(out.splitlines()[-2:]) == (
+    assert " ".join(out.splitlines()).endswith(
         "The KL divergence is 0.00 nats per image: the codes say next to nothing, and all "
         "samples will be much the same. A smaller --beta helps, or --beta-warmup EPOCHS."
     )
