@@ -78,6 +78,7 @@ class Adam:
             f"{self.weight_decay:g}, {self.steps} steps taken>"
         )
 
+    @underflow_to_zero
     def step(self, gradients: Mapping[str, Array]) -> None:
         """Moves the parameters one step against ``gradients``, as ``VAE.backward`` returns them.
 
@@ -94,7 +95,6 @@ class Adam:
         eps = self.eps * r
         decay = 1 - self.lr * self.weight_decay
 
-        @underflow_to_zero
         def move(part: slice) -> None:
             p, g = self.parameters.flat[part], gradient[part]
             m, v = self.gradient_sum[part], self.square_sum[part]
@@ -156,7 +156,8 @@ class Adam:
                 else:
                     future.result()
 
-        same_warnings = partial(np.seterr, **np.geterr())  # NumPy keeps what to warn of by thread
+        with np.errstate(under="ignore"):  # NumPy keeps what to warn of by thread
+            same_warnings = partial(np.seterr, **np.geterr())
         with ThreadPoolExecutor(n - 1, initializer=same_warnings) as pool:
             self._in_slices = share
             try:

@@ -260,3 +260,11 @@ def test_threads_warn_of_what_their_caller_warns_of():
         adam.step({"p": np.full(2 * optim.LEAST, 1e30, np.float32)})
     with adam.threads(2), pytest.warns(RuntimeWarning, match="overflow"):
         adam.step({"p": np.full(2 * optim.LEAST, 1e30, np.float32)})
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_underflow_is_no_error_in_any_thread(n):
+    p = parameters(np.ones(2 * optim.LEAST), np.float32)
+    with np.errstate(all="raise"), (adam := Adam(p)).threads(n):
+        adam.step({"p": np.full(2 * optim.LEAST, 1e-25, np.float32)})
+    assert not adam.square_sum.any()
