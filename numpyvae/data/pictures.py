@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -83,13 +84,14 @@ def _read_file(
 ) -> tuple[list[tuple[str, tuple[int, int], bytes]], int]:
     """Mode, (width, height) and pixels of each picture, and how many frames are left out."""
     with reading(path) as stream:
+        content = stream.read()  # which no damaged length makes Pillow read beyond
         try:
-            picture = Image.open(stream, formats=FORMATS)
+            picture = Image.open(io.BytesIO(content), formats=FORMATS)
             if picture.width * picture.height > MOST_PIXELS:
                 raise InputError(f"it has more than {MOST_PIXELS:,} pixels")
             side = max(size or picture.size)
             picture.draft("L", (side, side))  # a JPEG is decoded smaller, upright or not
-            greys = (_in_grey(page, size) for page in _pages(picture))
+            greys = (_in_grey(page, size) for page in _pages(picture, len(content)))
             pages = [(grey.mode, grey.size, grey.tobytes()) for grey in greys]
             return pages, getattr(picture, "n_frames", 1) - len(pages)
         except UnidentifiedImageError:
@@ -100,13 +102,12 @@ def _read_file(
             raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _pages(picture: Image.Image) -> Iterator[Image.Image]:
-    """The same object turned to each page of a TIFF; of another file, to its first frame."""
+def _pages(picture: Image.Image, size: int) -> Iterator[Image.Image]:
+    """The same object turned to each page of a TIFF of so many bytes; of others, as it is."""
     if not isinstance(picture, TiffImageFile):
         yield picture
         return
-    assert picture.fp is not None
-    left = max(MOST_PIXELS, USUAL_PIXELS * os.fstat(picture.fp.fileno()).st_size)
+    left = max(MOST_PIXELS, USUAL_PIXELS * size)
     for page in range(picture.n_frames):
         picture.seek(page)
         if picture.tag_v2.get(SUBFILE, 0) & 5:  # a reduced copy, or a mask

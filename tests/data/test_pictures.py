@@ -222,6 +222,20 @@ def test_a_picture_is_opened_by_its_content(tmp_path, kind):
         assert read_pictures([tmp_path / name])[0].shape == (1, 4, 6)
 
 
+def test_a_length_that_lies_gets_no_memory(tmp_path, traced):
+    """A chunk before the pixels that claims to have 200 MB, and one of the pixels that does."""
+    Image.fromarray(IMAGES[0]).save(tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    place = whole.index(b"IDAT") - 4
+    for lie in (b"iCCP", b"IDAT"):
+        (tmp_path / "a.png").write_bytes(
+            whole[:place] + (200 << 20).to_bytes(4) + lie + whole[-99:]
+        )
+        with traced() as peak, pytest.raises(InputError, match=r"a\.png"):
+            read_pictures([tmp_path / "a.png"])
+        assert peak() < 1 << 20
+
+
 def test_too_many_pixels_are_a_limit_and_no_damage(tmp_path, monkeypatch):
     """Pillow has limits of its own, and other errors for them."""
     Image.new("1", (20_000, 20_000)).save(tmp_path / "a.png")
