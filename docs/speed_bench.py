@@ -1,4 +1,4 @@
-"""Measures numpyvae and PyTorch, and writes what was found into speed.md and README.md.
+"""Measures numpyvae and PyTorch, and writes what was found into speed.md.
 
 python docs/speed_bench.py             measures first, for half an hour, on a quiet machine
 python docs/speed_bench.py FILE        takes what reference_torch bench --json FILE found
@@ -18,7 +18,6 @@ from generated import DOCS, put, ranging
 from numpyvae.experiments.report import table
 from reference_torch.speed.contenders import (
     DEFAULT,
-    FUSED,
     NUMPY,
     PARTS,
     PRODUCTS,
@@ -46,7 +45,6 @@ def main(path: str | None = None) -> None:
     if "start" in results:
         texts["commands"] = command_table(results["start"] | results["trainings"])
     put(DOCS / "speed.md", "measured", texts)
-    put(DOCS.parent / "README.md", "measured", {"speed": short_table(steps, results)})
 
 
 def step_table(threads: str, steps: Mapping[str, Rounds]) -> str:
@@ -87,18 +85,6 @@ def parts(batch: str, rounds: Rounds) -> str:
         f"Batch {batch}: {times}; matrix products alone {products:.2f} ms, "
         f"in PyTorch {theirs:.2f} ms."
     )
-
-
-def short_table(steps: Mapping[str, Rounds], results: Mapping[str, Any]) -> str:
-    """A row for each batch size, and whole trainings in words."""
-    names = (NUMPY, PRODUCTS, DEFAULT, FUSED)
-    rows = [[batch, *(f"{lower(r[name]):.1f}" for name in names)] for batch, r in steps.items()]
-    text = table(["batch", *names], rows)
-    if "trainings" in results:
-        seconds = {f"`{n}`": median(f["seconds"]) for n, f in results["trainings"].items()}
-        whole = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
-        text += f"\n\nWhole trainings, from pressing Enter to the prompt: {whole}."
-    return text
 
 
 def command_table(commands: Mapping[str, Mapping[str, Any]]) -> str:
