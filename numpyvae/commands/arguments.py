@@ -17,6 +17,7 @@ from ..training.run import Run
 
 DEFAULT = Config()
 MOST_IMAGES = 10_000  # in one picture
+MOST_THREADS = 1024
 SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     "epochs": {
         "type": int,
@@ -203,8 +204,8 @@ def limited(threads: int | None) -> AbstractContextManager[object]:
     """A context in which matrix products use so many threads."""
     if threads is None:
         return nullcontext()
-    if threads < 1:
-        raise InputError(f"--threads must be at least 1, got {threads}")
+    if not 1 <= threads <= MOST_THREADS:
+        raise InputError(f"--threads must be at least 1 and at most {MOST_THREADS}, got {threads}")
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(threads)

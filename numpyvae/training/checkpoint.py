@@ -27,7 +27,7 @@ from ..errors import InputError
 from ..functional import Array
 from ..network import parameter_shapes
 from .config import Config
-from .run import COLUMNS, LARGEST_LOSS, VECTORS, Run
+from .run import COLUMNS, LARGEST_LOSS, VECTORS, Run, image_shape_of
 
 FORMAT = "numpyvae checkpoint"
 VERSION = 2
@@ -92,9 +92,7 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     if header["version"] != VERSION:
         raise InputError(f"its format is version {header['version']}, this program's {VERSION}")
     config = Config.from_json(header["config"])
-    height, width = header["image_shape"]
-    if not (type(height) is type(width) is int and min(height, width) > 0):
-        raise InputError(f"its image shape is {header['image_shape']}")
+    height, width = image_shape_of(header["image_shape"])
 
     # The vectors are there already; the model is made only if its sizes are theirs.
     shapes = parameter_shapes(height * width, *config.hidden, config.z_dim)

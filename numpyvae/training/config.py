@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -80,6 +81,8 @@ class Config:
         if not isinstance(self.dataset, str | os.PathLike):
             raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
         self._set("dataset", os.fspath(self.dataset))
+        if re.search("[\0\ud800-\udc7f\udd00-\udfff]", self.dataset):  # no system has such names
+            raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
         for name in ("epochs", "batch_size", "z_dim", "importance_samples"):
             self._set(name, whole_number(name, getattr(self, name)))
         if self.patience is not None:

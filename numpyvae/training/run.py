@@ -33,6 +33,19 @@ MAY_CHANGE = ("epochs", "patience", "lr", "lr_schedule")  # settings of a run th
 LARGEST_LOSS = 1e100  # number in a history: no loss of finite numbers can be larger
 
 
+def image_shape_of(value: object) -> tuple[int, int]:
+    """(height, width) as a file says it.
+
+    Raises:
+        InputError: it is no image's.
+    """
+    if isinstance(value, Sequence) and len(value) == 2:
+        height, width = value
+        if type(height) is type(width) is int and min(height, width) > 0:
+            return height, width
+    raise InputError(f"an image shape is (height, width), whole numbers, and not {value!r}")
+
+
 def new_model(config: Config, x_dim: int, dtype: DTypeLike = np.float32) -> VAE:
     """The model that ``config`` asks for, with initial weights, for images of x_dim pixels."""
     network = FullyConnected(x_dim, *config.hidden, config.z_dim, dtype, config.seed)

@@ -10,11 +10,11 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from ..data.files import StrPath, reading, replacing, user_path
-from ..errors import InputError
+from ..errors import InputError, say
 from ..functional import Array
 from ..network import parameter_shapes
 from .config import Config
-from .run import Run
+from .run import Run, image_shape_of
 
 METADATA = "numpyvae"  # the settings' place in a file's metadata
 
@@ -56,13 +56,13 @@ def load_weights(
         with reading(path), safe_open(user_path(path), "numpy") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             known = (file.metadata() or {}).get(METADATA)
-    except (SafetensorError, TypeError) as error:  # TypeError: a dtype that NumPy lacks
+    except (SafetensorError, TypeError, AttributeError) as error:  # such as a dtype NumPy lacks
         raise InputError(f"cannot read {path}, damaged or of another kind: {error}") from error
     if known is not None:
         try:
             settings = json.loads(known)
             config = config or Config.from_json(settings["config"])
-            image_shape = image_shape or tuple(settings["image_shape"])
+            image_shape = image_shape or image_shape_of(settings["image_shape"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"the settings in {path} make no sense: {error}") from error
     return run_with_weights(weights, path, config, image_shape)
@@ -76,9 +76,15 @@ def run_with_weights(
 ) -> Run:
     """A run, before its first epoch, with such weights, from the file ``path``.
 
+    What DataParallel and torch.compile put before all names is taken off, and said.
+
     Raises:
         InputError: names, shapes or values are not those of a model.
     """
+    for prefix in ("_orig_mod.", "module."):
+        if weights and all(name.startswith(prefix) for name in weights):
+            say(f"the names in {path} are taken without the {prefix} before them")
+            weights = {name.removeprefix(prefix): weight for name, weight in weights.items()}
     shapes = {name: weight.shape for name, weight in weights.items()}
     try:
         h_dim1, x_dim = shapes["encoder1.weight"]
@@ -91,12 +97,13 @@ def run_with_weights(
             raise InputError(
                 f"{path} has {name} of shape {shapes.get(name)}, not {expected.get(name)}"
             )
-    for name, weight in weights.items():
-        if weight.dtype.kind != "f" or not np.isfinite(weight).all():
-            raise InputError(f"{name} in {path} must be finite floats")
+    with np.errstate(over="ignore"):
+        for name, weight in weights.items():
+            if weight.dtype.kind != "f" or not np.isfinite(weight.astype(np.float32)).all():
+                raise InputError(f"{name} in {path} must be finite floats, in float32 too")
     if image_shape is None:
         image_shape = (math.isqrt(x_dim),) * 2
-    if len(image_shape) != 2 or math.prod(image_shape) != x_dim:
+    if math.prod(image_shape_of(image_shape)) != x_dim:
         raise InputError(f"{path} is for images of {x_dim} pixels, which is not {image_shape}")
     config = replace(config or Config(), hidden=(h_dim1, h_dim2), z_dim=z_dim)
     run = Run.start(config, (image_shape[0], image_shape[1]))

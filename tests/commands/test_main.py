@@ -65,6 +65,7 @@ def test_the_version_is_said(numpyvae):
         ("train --epoch 5", "--epoch (did you mean --epochs?)"),
         ("train more", "unknown argument more; see numpyvae train --help"),
         ("train --threads 0", "--threads must be at least 1"),
+        ("train --threads 99999999999999999999", "and at most 1024, got 99999999999999999999"),
         ("train --image-size 0 5", "--image-size must be at least 1 1, got 0 5"),
         ("train --image-size 5 5", "only a folder of pictures is scaled"),
         ("train --out own.npz", "cannot make the folder"),

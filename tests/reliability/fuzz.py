@@ -13,6 +13,7 @@ import gzip
 import io
 import json
 import os
+import struct
 import tempfile
 import time
 import tracemalloc
@@ -21,6 +22,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +30,24 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from numpyvae import Config, InputError, Run, load_checkpoint, load_dataset, save_checkpoint
+from numpyvae import (
+    Config,
+    InputError,
+    Run,
+    load_checkpoint,
+    load_dataset,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
 from numpyvae.data.mnist import _read_idx
 from numpyvae.data.pictures import read_pictures
 from numpyvae.errors import LONGEST, InputWarning
+from numpyvae.experiments.runs import threads
 from numpyvae.figures.images import image_grid, read_image_grid
 from numpyvae.training.pictures import draw_samples
 from numpyvae.training.run import COLUMNS
+from reference_torch.twin.weights import load_state_dict, save_state_dict
 
 MOST_MEMORY, MOST_SECONDS = 64 << 20, 5
 ABSURD = (
@@ -50,8 +63,20 @@ def checkpoint_is_usable(path: Path) -> None:
 
 
 PICTURES = ("grey.png", "deep.png", "turned.jpg", "a.bmp", "a.gif", "a.webp", "a.tif", "packed.tif")
+
+
+def weights_are_usable(load: Callable[[Path], Run], path: Path) -> None:
+    """A run begins with them, and can be loaded again."""
+    begun = path.with_name("begun.npz")
+    save_checkpoint(begun, load(path))
+    checkpoint_is_usable(begun)
+
+
 READERS: dict[str, Callable[[Path], object]] = {
     "checkpoint.npz": checkpoint_is_usable,
+    "weights.safetensors": partial(weights_are_usable, load_weights),
+    "weights.pt": partial(weights_are_usable, lambda path: load_state_dict(path, None, None)),
+    "threads.json": lambda path: threads(path.parent),
     "own.npy": load_dataset,
     "version2.npy": load_dataset,
     "own.npz": load_dataset,
@@ -85,6 +110,9 @@ def whole_files() -> dict[str, bytes]:
         run = Run.start(Config(z_dim=1, hidden=(2, 2)), (2, 2))
         run.history = [dict.fromkeys(COLUMNS, 1.0)]
         save_checkpoint(folder / "checkpoint.npz", run)
+        save_weights(run, folder / "weights.safetensors")
+        save_state_dict(run, folder / "weights.pt")
+        (folder / "threads.json").write_text("[1, 2]")
         np.save(folder / "own.npy", rng.random((6, 3, 2), np.float32))
         with (folder / "version2.npy").open("wb") as stream:
             np.lib.format.write_array(stream, rng.random((6, 3, 2)), (2, 0))
@@ -161,11 +189,29 @@ def png(draw: st.DrawFn, whole: bytes) -> bytes:
 
 
 @st.composite
+def metadata(draw: st.DrawFn, whole: bytes) -> bytes:
+    """A safetensors file with an absurd setting."""
+    (length,) = struct.unpack("<Q", whole[:8])
+    header = json.loads(whole[8 : 8 + length])
+    settings = json.loads(header["__metadata__"]["numpyvae"])
+    place = draw(st.sampled_from([settings, settings["config"]]))
+    absurd = st.sampled_from([*ABSURD, [-2, -2], [True, 4], [2.0, 2.0], "22", [[2], [2]], "\ud800"])
+    place[draw(st.sampled_from(sorted(place)))] = draw(absurd)
+    header["__metadata__"]["numpyvae"] = json.dumps(settings)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + whole[8 + length :]
+
+
+@st.composite
 def hostile(draw: st.DrawFn) -> tuple[str, bytes]:
     kind = draw(st.sampled_from(sorted(READERS)))
     whole = WHOLE[kind]
-    if kind.endswith(".npz") and draw(st.integers(0, 3)):
+    if kind.endswith((".npz", ".pt")) and draw(st.integers(0, 3)):
         return kind, draw(archive(whole))
+    if kind.endswith(".safetensors") and draw(st.booleans()):
+        return kind, draw(metadata(whole))
+    if kind.endswith(".json") and draw(st.booleans()):
+        return kind, json.dumps(draw(st.lists(st.sampled_from(ABSURD), max_size=2))).encode()
     if kind.endswith(".png") and draw(st.booleans()):
         return kind, draw(png(whole))
     if kind.endswith(".gz") and draw(st.booleans()):

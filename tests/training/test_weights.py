@@ -1,10 +1,14 @@
 """Weights in and out, in files that other programs read."""
 
+import json
+
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from numpyvae import Config, InputError, load_weights, save_weights
+from numpyvae.errors import InputWarning
 
 
 def test_the_file_has_the_names_and_shapes_of_pytorch(run, tmp_path):
@@ -66,3 +70,49 @@ def test_damaged_files_are_refused(run, tmp_path):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"w\.safetensors"):
             load_weights(path)
+
+
+def rewrite(path, **settings) -> None:
+    """Changes what the file says of the run."""
+    with safe_open(path, "numpy") as file:
+        known = json.loads(file.metadata()["numpyvae"])
+    known["config"] |= settings.pop("config", {})
+    save_file(load_file(path), path, {"numpyvae": json.dumps({**known, **settings})})
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [[-5, -4], [True, 20], [5.0, 4.0], ["5", "4"], "54", [[5], [4]], {"5": 0, "4": 0}, [20]],
+)
+def test_an_image_shape_that_none_has_is_refused(run, tmp_path, shape):
+    save_weights(run, tmp_path / "w.safetensors")
+    rewrite(tmp_path / "w.safetensors", image_shape=shape)
+    with pytest.raises(
+        InputError, match=r"w\.safetensors make no sense: an image shape is \(height"
+    ):
+        load_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+def test_a_data_set_that_none_can_be_called_is_refused(run, tmp_path, name):
+    save_weights(run, tmp_path / "w.safetensors")
+    rewrite(tmp_path / "w.safetensors", config={"dataset": name})
+    with pytest.raises(InputError, match="dataset must be a name or a path") as error:
+        load_weights(tmp_path / "w.safetensors")
+    assert str(error.value).isprintable()
+
+
+def test_a_weight_beyond_float32_is_refused_before_a_run_begins(run, tmp_path):
+    large = {name: w.astype(np.float64) * 1e300 for name, w in run.vae.parameters.items()}
+    save_file(large, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match="must be finite floats, in float32 too"):
+        load_weights(tmp_path / "w.safetensors", image_shape=(5, 4))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_what_wrappers_put_before_names_is_taken_off_and_said(run, tmp_path, prefix):
+    wrapped = {prefix + name: w for name, w in run.vae.parameters.items()}
+    save_file(wrapped, tmp_path / "w.safetensors")
+    with pytest.warns(InputWarning, match=r"the names in .* are taken without the (module|_orig)"):
+        back = load_weights(tmp_path / "w.safetensors", image_shape=(5, 4))
+    np.testing.assert_array_equal(back.vae.parameters.flat, run.vae.parameters.flat)

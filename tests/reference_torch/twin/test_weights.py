@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from numpyvae import Config, InputError, Run
+from numpyvae.errors import InputWarning
 from reference_torch import TorchFullyConnected, TorchVAE
 from reference_torch.twin.weights import load_state_dict, save_state_dict
 
@@ -51,3 +52,44 @@ def test_anything_else_is_refused_and_not_executed(tmp_path, monkeypatch, conten
     (tmp_path / "w.pt").write_bytes(b"not a file of PyTorch")
     with pytest.raises(InputError, match="cannot read"):
         load_state_dict(tmp_path / "w.pt", None, None)
+
+
+def special(kind: str, weight: torch.Tensor) -> torch.Tensor:
+    match kind:
+        case "complex":
+            return weight + 1j
+        case "whole numbers":
+            return weight.int()
+        case "sparse":
+            return weight.to_sparse()
+        case "meta":
+            return weight.to("meta")
+        case "quantized":
+            return torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
+        case "nested":
+            return torch.nested.nested_tensor([weight, weight])
+    return torch.zeros(1, 1).expand(weight.shape)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "kind", ["complex", "whole numbers", "sparse", "meta", "quantized", "nested", "one number"]
+)
+def test_tensors_that_are_no_plain_floats_are_refused(run, tmp_path, kind):
+    save_state_dict(run, tmp_path / "w.pt")
+    state = torch.load(tmp_path / "w.pt")
+    state["encoder1.weight"] = special(kind, state["encoder1.weight"])
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"encoder1\.weight in .* (plain tensor|fewer numbers)"):
+        load_state_dict(tmp_path / "w.pt", None, (5, 4))
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
+def test_of_a_trainings_checkpoint_the_weights_are_taken_and_said(run, tmp_path, key):
+    save_state_dict(run, tmp_path / "w.pt")
+    wrapped = {f"module.{name}": w for name, w in torch.load(tmp_path / "w.pt").items()}
+    torch.save({"epoch": 3, "optimizer": {}, key: wrapped}, tmp_path / "c.pt")
+    with pytest.warns(InputWarning) as said:
+        back = load_state_dict(tmp_path / "c.pt", None, (5, 4))
+    assert [f"the entry {key} is taken" in str(said[0].message), len(said)] == [True, 2]
+    np.testing.assert_array_equal(back.vae.parameters.flat, run.vae.parameters.flat)
