@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
-from ..data.files import StrPath, check_free, make_folder, write_text
+from ..data.files import StrPath, check_free, make_folder, user_path, write_text
 from ..errors import InputError
 from ..evaluation.classifier import label_features
 from ..evaluation.likelihood import check_at_least
@@ -70,8 +70,9 @@ def redo(
         config = _changed(config, experiment.setting, getattr(Config(), experiment.setting))
     settings = _settings(experiment, config, experiment.values if values is None else values)
     seeds = seeds if seeds is not None else 5 if config.dataset == "digits" else 3
-    _check(config, data, Path(out), seeds)
-    runs, folder = Path(out) / "runs", make_folder(Path(out) / experiment.name)
+    out = user_path(out)
+    _check(config, data, out, seeds)
+    runs, folder = out / "runs", make_folder(out / experiment.name)
     each = range(config.seed, config.seed + seeds)
     prefix = f"{experiment.setting.replace('_', '-')}-" if experiment.setting else ""
     folders = {name: "vae" if of == config else prefix + name for name, of in settings.items()}

@@ -151,6 +151,14 @@ def test_one_seed_is_allowed_and_says_that_it_says_nothing(config, data, tmp_pat
     assert "±" not in text.split("## The numbers")[1].split("## How")[0]
 
 
+def test_a_tilde_is_the_users_folder(config, data, tmp_path, undrawn, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    redo(GENERATION, config, data, "~/out", seeds=1, progress=False)
+    assert (tmp_path / "home/out/runs").is_dir()
+    assert (tmp_path / "home/out/generation/report.md").exists()
+    assert not (tmp_path / "~").exists()
+
+
 def test_by_default_there_are_5_seeds_on_the_digits_and_3_elsewhere(config, data, monkeypatch):
     asked = []
     monkeypatch.setattr(experiment, "train_all", lambda _, seeds, *__: asked.append(list(seeds)))
