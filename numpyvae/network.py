@@ -12,9 +12,9 @@ A number such as (B2) is that of an equation in docs/model.md or docs/backward.m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod, sqrt
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -67,6 +67,7 @@ class Network(ABC):
 
     x_dim: int  # numbers of an image, which is a row
     z_dim: int
+    hidden: ClassVar[tuple[int, int]]  # units or channels of the hidden layers, by default
 
     def __init__(
         self,
@@ -94,6 +95,16 @@ class Network(ABC):
         copy = make(*self.sizes, dtype=dtype)
         copy.parameters.flat[...] = self.parameters.flat
         return copy
+
+    @staticmethod
+    @abstractmethod
+    def sizes_for(image_shape: Sequence[int], hidden: Sequence[int], z_dim: int) -> tuple[Any, ...]:
+        """``sizes`` for images of (height, width), or (height, width, channels)."""
+
+    @staticmethod
+    @abstractmethod
+    def parameter_shapes(*sizes: Any) -> dict[str, Shape]:
+        """Names and shapes of all parameters in their order, for such ``sizes``."""
 
     @abstractmethod
     def __str__(self) -> str:
@@ -127,6 +138,23 @@ class Network(ABC):
     def decoder_backward(self, grad_logits: Array) -> Array:
         """dL/dz (B, z_dim), and the decoder's parameter gradients."""
 
+    def _parameters(self, layer: str, of: FlatArrays | None = None) -> tuple[Array, Array]:
+        """A layer's weight and bias, or its two among the gradients."""
+        arrays = self.parameters if of is None else of
+        return arrays[f"{layer}.weight"], arrays[f"{layer}.bias"]
+
+    def _linear(self, layer: str, x: Array, out: Array | None) -> Array:
+        return F.linear(x, *self._parameters(layer), out=out)
+
+    def _linear_backward(self, layer: str, grad_y: Array, x: Array, out: Array) -> Array:
+        """dL/dW and dL/db go into ``gradients``, dL/dx into ``out``."""
+        self._linear_backward_parameters(layer, grad_y, x)
+        weight, _ = self._parameters(layer)
+        return F.linear_backward_input(grad_y, weight, out=out)
+
+    def _linear_backward_parameters(self, layer: str, grad_y: Array, x: Array) -> None:
+        F.linear_backward_parameters(grad_y, x, out=self._parameters(layer, self.gradients))
+
 
 def parameter_shapes(x_dim: int, h_dim1: int, h_dim2: int, z_dim: int) -> dict[str, Shape]:
     """Names and shapes of all parameters in their order: each layer's weight, then its bias."""
@@ -156,6 +184,9 @@ class FullyConnected(Network):
         ValueError: a size below 1, or another dtype.
     """
 
+    hidden = (512, 256)
+    parameter_shapes = staticmethod(parameter_shapes)
+
     def __init__(
         self,
         x_dim: int = 784,
@@ -171,6 +202,10 @@ class FullyConnected(Network):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
         self.x_dim, self.h_dim1, self.h_dim2, self.z_dim = x_dim, h_dim1, h_dim2, z_dim
         super().__init__(tuple(sizes.values()), parameter_shapes(**sizes), dtype, seed)
+
+    @staticmethod
+    def sizes_for(image_shape: Sequence[int], hidden: Sequence[int], z_dim: int) -> tuple[int, ...]:
+        return prod(image_shape), *hidden, z_dim
 
     def __str__(self) -> str:
         return "-".join(map(str, self.sizes))
@@ -227,16 +262,3 @@ class FullyConnected(Network):
     def _hidden(self, layer: str, x: Array, out: Array | None) -> Array:
         h = self._linear(layer, x, out)
         return F.relu(h, out=h)
-
-    def _linear(self, layer: str, x: Array, out: Array | None) -> Array:
-        w = self.parameters
-        return F.linear(x, w[f"{layer}.weight"], w[f"{layer}.bias"], out=out)
-
-    def _linear_backward(self, layer: str, grad_y: Array, x: Array, out: Array) -> Array:
-        """dL/dW and dL/db go into ``gradients``, dL/dx into ``out``."""
-        self._linear_backward_parameters(layer, grad_y, x)
-        return F.linear_backward_input(grad_y, self.parameters[f"{layer}.weight"], out=out)
-
-    def _linear_backward_parameters(self, layer: str, grad_y: Array, x: Array) -> None:
-        g = self.gradients
-        F.linear_backward_parameters(grad_y, x, out=(g[f"{layer}.weight"], g[f"{layer}.bias"]))

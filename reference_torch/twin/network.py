@@ -1,10 +1,12 @@
 """numpyvae's networks written the way a PyTorch user would: autograd finds the gradients."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from numpyvae.convolutional import Convolutional
 from numpyvae.network import FullyConnected, Network
 
 
@@ -56,4 +58,44 @@ class TorchFullyConnected(TorchNetwork):
         return self.decoder3(h4)
 
 
-TWINS: dict[type[Network], type[TorchNetwork]] = {FullyConnected: TorchFullyConnected}
+class TorchConvolutional(TorchNetwork):
+    """``numpyvae.Convolutional`` with the same arguments, and the same names of parameters.
+
+    Args:
+        image_shape: (height, width), or (height, width, channels).
+        channels: of h1 and h4, and of h2 and h3.
+        z_dim: latent units.
+    """
+
+    def __init__(self, image_shape: Sequence[int], channels: Sequence[int], z_dim: int) -> None:
+        super().__init__()
+        self.sizes, self.z_dim = (tuple(image_shape), tuple(channels), z_dim), z_dim
+        height, width, c0 = (*image_shape, 1)[:3]
+        c1, c2 = channels
+        self.image, self.h2 = (height, width, c0), (height // 4, width // 4, c2)
+        flat = self.h2[0] * self.h2[1] * c2
+        self.encoder1 = nn.Conv2d(c0, c1, 4, stride=2, padding=1)
+        self.encoder2 = nn.Conv2d(c1, c2, 4, stride=2, padding=1)
+        self.mean = nn.Linear(flat, z_dim)
+        self.log_var = nn.Linear(flat, z_dim)
+        self.decoder1 = nn.Linear(z_dim, flat)
+        more = (height // 2 % 2, width // 2 % 2), (height % 2, width % 2)
+        self.decoder2 = nn.ConvTranspose2d(c2, c1, 4, 2, 1, output_padding=more[0])
+        self.decoder3 = nn.ConvTranspose2d(c1, c0, 4, 2, 1, output_padding=more[1])
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h1 = F.relu(self.encoder1(x.unflatten(1, self.image).permute(0, 3, 1, 2)))
+        h2 = F.relu(self.encoder2(h1))
+        h2 = h2.permute(0, 2, 3, 1).flatten(1)  # pixel by pixel, as the images
+        return self.mean(h2), self.log_var(h2)
+
+    def decode(self, z: Tensor) -> Tensor:
+        h3 = F.relu(self.decoder1(z)).unflatten(1, self.h2).permute(0, 3, 1, 2)
+        h4 = F.relu(self.decoder2(h3))
+        return self.decoder3(h4).permute(0, 2, 3, 1).flatten(1)
+
+
+TWINS: dict[type[Network], type[TorchNetwork]] = {
+    FullyConnected: TorchFullyConnected,
+    Convolutional: TorchConvolutional,
+}
