@@ -74,7 +74,7 @@ def worker() -> None:
     torch.set_num_threads(1)
     with joined({}) as world:
         found: dict[str, Any] = {}
-        vector = torch.zeros(len(new_model(Config(), 784).parameters.flat))
+        vector = torch.zeros(len(new_model(Config(), (28, 28)).parameters.flat))
         found["all-reduce"] = milliseconds(world, lambda: world.total(vector))
         found["latency"] = milliseconds(world, lambda: world.total(vector[:1]))
         for batch in MEASURED:
@@ -86,7 +86,7 @@ def worker() -> None:
             found[f"drawn {batch}"] = milliseconds(world, draw)
             share = world.share(x, eps)
             for name, of_world, given in (("alone", ALONE, share), ("step", world, (x, eps))):
-                vae = new_model(config, 784)
+                vae = new_model(config, (28, 28))
                 stepper = TorchStepper(vae, Adam(vae.parameters, weight_decay=0.01), of_world)
                 found[f"{name} {batch}"] = milliseconds(
                     world, partial(stepper.train, given[0], given[1], 1.0)

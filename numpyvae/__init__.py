@@ -2,15 +2,16 @@
 
 The rooms, in reading order; each imports only from those above it:
 
+    errors         the ways in which a run can end early
     functional     every operation's forward pass, its backward pass right below
     convolution    the same of convolutions, for images as rows and columns of pixels
     flat           one vector, seen as many named arrays
     network        encoder and decoder, forward and backward
+    convolutional  another network, of convolutions; networks has both by name
     reconstruction the reconstruction losses, a record each
     model          the variational autoencoder: noise, KL divergence, loss
     importance     the importance-weighted bound: several latent vectors per image
     optim          Adam
-    errors         the ways in which a run can end early
     data/          images: data sets by name or path; files read without trust, written whole
     figures/       pictures: the only room that draws
     training/      a run: settings, steps, epochs, checkpoint, folder

@@ -127,7 +127,7 @@ class Convolutional(Network):
             memory(rows, "grad", encoder | patches2 | {"a1": h1, "a2": h2})
             | memory(decoded, "grad", decoder | {"a3": h2, "a4": h1})
         )
-        self._scratch = memory(rows, "scratch", {"h2": h2})
+        self._scratch = _as_images(memory(rows, "scratch", {"h2": h2}))
 
     def encode(self, x: Array, out: Mapping[str, Array]) -> tuple[Array, Array]:
         h1 = self._conv("encoder1", _image(x, self._image), out.get("h1"), out.get("patches1"))
@@ -140,15 +140,15 @@ class Convolutional(Network):
         a, grad = self.activations, self.activation_gradients
 
         # Last layer first, each ReLU (B6). h2 feeds both heads, so its gradient is a sum: (B17).
-        h2, grad_h2, room = _row(a["h2"]), _row(grad["h2"]), _row(self._scratch["h2"])
+        h2, grad_h2, scratch = _row(a["h2"]), _row(grad["h2"]), _row(self._scratch["h2"])
         self._linear_backward("mean", grad_mean, h2, out=grad_h2)
-        grad_h2 += self._linear_backward("log_var", grad_log_var, h2, out=room)
+        grad_h2 += self._linear_backward("log_var", grad_log_var, h2, out=scratch)
         F.relu_backward(grad["h2"], a["h2"], out=grad["a2"])
         # A convolution: (C5), (C6) and (C7)
         self._conv_backward_parameters("encoder2", grad["a2"], a["h1"], a["patches2"])
         weight, _ = self._parameters("encoder2")
         C.conv2d_backward_input(
-            grad["a2"], weight, self._h1[:2], **WINDOW, out=grad["h1"], room=grad["patches2"]
+            grad["a2"], weight, self._h1[:2], **WINDOW, out=grad["h1"], scratch=grad["patches2"]
         )
         F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
         image = _image(x, self._image)  # needs no gradient
@@ -173,21 +173,21 @@ class Convolutional(Network):
         a, grad = self.activations, self.activation_gradients
 
         # Last layer first: each transposed convolution is (C12), (C10) and (C11), each ReLU (B6).
-        # The room of the forward pass is free for the patches of the backward pass.
+        # The scratch of the forward pass is free for the patches of the backward pass.
         grad_image = _image(grad_logits, self._image)
         self._conv_transpose_backward(
-            "decoder3", grad_image, a["h4"], out=grad["h4"], room=a["patches4"]
+            "decoder3", grad_image, a["h4"], out=grad["h4"], scratch=a["patches4"]
         )
         F.relu_backward(grad["h4"], a["h4"], out=grad["a4"])
         self._conv_transpose_backward(
-            "decoder2", grad["a4"], a["h3"], out=grad["h3"], room=a["patches3"]
+            "decoder2", grad["a4"], a["h3"], out=grad["h3"], scratch=a["patches3"]
         )
         F.relu_backward(grad["h3"], a["h3"], out=grad["a3"])
         return self._linear_backward("decoder1", _row(grad["a3"]), a["z"], out=grad["z"])
 
-    def _conv(self, layer: str, x: Array, out: Array | None, room: Array | None) -> Array:
+    def _conv(self, layer: str, x: Array, out: Array | None, scratch: Array | None) -> Array:
         """A convolution, and ReLU."""
-        h = C.conv2d(x, *self._parameters(layer), **WINDOW, out=out, room=room)
+        h = C.conv2d(x, *self._parameters(layer), **WINDOW, out=out, scratch=scratch)
         return F.relu(h, out=h)
 
     def _conv_backward_parameters(
@@ -198,21 +198,21 @@ class Convolutional(Network):
         C.conv2d_backward_parameters(grad_y, x, KERNEL, **WINDOW, out=out, patches=patches)
 
     def _conv_transpose(
-        self, layer: str, x: Array, size: Shape, out: Array | None, room: Array | None
+        self, layer: str, x: Array, size: Shape, out: Array | None, scratch: Array | None
     ) -> Array:
         """To an image of this size: an odd height or width needs output_padding."""
         odd = [n % 2 for n in size[:2]]
         weight, bias = self._parameters(layer)
-        return C.conv_transpose2d(x, weight, bias, **WINDOW, output_padding=odd, out=out, room=room)
+        return C.conv_transpose2d(x, weight, bias, **WINDOW, output_padding=odd, out=out, scratch=scratch)
 
     def _conv_transpose_backward(
-        self, layer: str, grad_y: Array, x: Array, out: Array, room: Array
+        self, layer: str, grad_y: Array, x: Array, out: Array, scratch: Array
     ) -> None:
         """dL/dW and dL/db go into ``gradients``, dL/dx into ``out``."""
         weight, _ = self._parameters(layer)
-        C.conv_transpose2d_backward_input(grad_y, weight, **WINDOW, out=out, room=room)
+        C.conv_transpose2d_backward_input(grad_y, weight, **WINDOW, out=out, scratch=scratch)
         into = self._parameters(layer, self.gradients)
-        C.conv_transpose2d_backward_parameters(grad_y, x, KERNEL, **WINDOW, out=into, patches=room)
+        C.conv_transpose2d_backward_parameters(grad_y, x, KERNEL, **WINDOW, out=into, patches=scratch)
 
 
 def _image(rows: Array, shape: Shape) -> Array:

@@ -10,6 +10,7 @@ from ..data.dataset import Dataset
 from ..data.files import make_folder
 from ..data.loading import load_dataset
 from ..errors import InputError
+from ..networks import NETWORKS
 from ..reconstruction import RECONSTRUCTIONS
 from ..training.config import Config
 from ..training.folder import is_of_run
@@ -55,11 +56,16 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
         "help": "epochs in which the weight rises from 0 to beta, against collapse (default 0)",
     },
     "z_dim": {"type": int, "metavar": "N", "help": f"latent units (default {DEFAULT.z_dim})"},
+    "network": {
+        "choices": list(NETWORKS),
+        "help": f"{DEFAULT.network} (default), or conv: convolutions, for images of 8 x 8 or more",
+    },
     "hidden": {
         "type": int,
         "nargs": 2,
         "metavar": ("H1", "H2"),
-        "help": "units of the two hidden layers (default {} {})".format(*DEFAULT.hidden),
+        "help": "units of the two hidden layers (default {} {}), channels with conv (default "
+        "{} {})".format(*NETWORKS["fully-connected"].hidden, *NETWORKS["conv"].hidden),
     },
     "reconstruction": {
         "choices": list(RECONSTRUCTIONS),

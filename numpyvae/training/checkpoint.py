@@ -25,7 +25,7 @@ from ..data.files import StrPath, user_path
 from ..data.npz import read_npz, write_npz
 from ..errors import InputError
 from ..functional import Array
-from ..network import parameter_shapes
+from ..networks import NETWORKS
 from .config import Config
 from .run import COLUMNS, LARGEST_LOSS, VECTORS, Run, image_shape_of
 
@@ -95,7 +95,10 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     height, width = image_shape_of(header["image_shape"])
 
     # The vectors are there already; the model is made only if its sizes are theirs.
-    shapes = parameter_shapes(height * width, *config.hidden, config.z_dim)
+    network = NETWORKS[config.network]
+    shapes = network.parameter_shapes(
+        *network.sizes_for((height, width), config.hidden, config.z_dim)
+    )
     size = sum(prod(shape) for shape in shapes.values())
     for name in VECTORS:
         vector = arrays[name]

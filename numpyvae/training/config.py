@@ -14,12 +14,14 @@ import numpy as np
 
 from ..errors import InputError
 from ..importance import Bound
+from ..networks import NETWORKS, NetworkName
 from ..reconstruction import RECONSTRUCTIONS, Reconstruction
 
 MOST, LARGEST = 10**6, 1e30  # of anything: beyond these, numbers overflow rather than mean much
 STEPS = 2500  # of training, at least, where nobody says how many epochs
 LrSchedule = Literal["constant", "cosine"]
 NEWER = {  # settings that older checkpoints lack
+    "network": "fully-connected",
     "importance_samples": 1,
     "bound": "importance",
     "patience": None,
@@ -42,7 +44,10 @@ class Config:
         beta: weight of the KL divergence.
         beta_warmup: epochs in which the weight rises to beta, from 0 in the first; the validation
             loss has beta from the beginning.
-        z_dim, hidden: sizes of the latent space and of the two hidden layers.
+        network: ``"fully-connected"``, or ``"conv"``: convolutions, for images of at least 8 x 8.
+        z_dim: size of the latent space.
+        hidden: sizes of the two hidden layers, in units, by default 512 and 256, or with ``"conv"``
+            in channels, by default 32 and 64.
         reconstruction: ``"mse"`` or ``"bce"``.
         importance_samples: latent vectors per image; with 1 the model is a plain VAE.
         bound: what more of them are for: ``"importance"``, a tighter bound; ``"dreg"``, the same
@@ -66,8 +71,9 @@ class Config:
     weight_decay: float = 0.01
     beta: float = 1.0
     beta_warmup: int = 0
+    network: NetworkName = "fully-connected"
     z_dim: int = 50
-    hidden: tuple[int, int] = (512, 256)
+    hidden: tuple[int, int] = None  # type: ignore[assignment]  # so does this
     reconstruction: Reconstruction = "mse"
     importance_samples: int = 1
     bound: Bound = "importance"
@@ -89,16 +95,23 @@ class Config:
             self._set("patience", whole_number("patience", self.patience))
         self._set("seed", whole_number("seed", self.seed, at_least=0, at_most=2**63 - 1))
         self._set("beta_warmup", whole_number("beta_warmup", self.beta_warmup, at_least=0))
-        if not isinstance(self.hidden, Sequence | np.ndarray) or len(self.hidden) != 2:
-            raise InputError(f"hidden must be two sizes, got {self.hidden!r}")
-        self._set("hidden", tuple(whole_number("hidden", size) for size in self.hidden))
         for name in ("lr", "weight_decay", "beta"):
             self._set(name, real_number(name, getattr(self, name)))
-        choices_of = {"reconstruction": Reconstruction, "lr_schedule": LrSchedule, "bound": Bound}
+        choices_of = {
+            "network": NetworkName,
+            "reconstruction": Reconstruction,
+            "lr_schedule": LrSchedule,
+            "bound": Bound,
+        }
         for name, kind in choices_of.items():
             if getattr(self, name) not in get_args(kind):
                 choices = " or ".join(get_args(kind))
                 raise InputError(f"{name} must be {choices}, got {getattr(self, name)!r}")
+        if self.hidden is None:
+            self._set("hidden", NETWORKS[self.network].hidden)
+        if not isinstance(self.hidden, Sequence | np.ndarray) or len(self.hidden) != 2:
+            raise InputError(f"hidden must be two sizes, got {self.hidden!r}")
+        self._set("hidden", tuple(whole_number("hidden", size) for size in self.hidden))
         for name in ("noise", "binarize"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise InputError(f"{name} must be true or false, got {getattr(self, name)!r}")

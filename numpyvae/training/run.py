@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from ..errors import InputError, LossNotFiniteError
 from ..functional import Array, reparameterize
 from ..importance import IWAE
 from ..model import VAE
-from ..network import FullyConnected
+from ..network import Network
+from ..networks import NETWORKS
 from ..optim import Adam
 from .chance import Stream
 from .config import Config
@@ -46,9 +47,15 @@ def image_shape_of(value: object) -> tuple[int, int]:
     raise InputError(f"an image shape is (height, width), whole numbers, and not {value!r}")
 
 
-def new_model(config: Config, x_dim: int, dtype: DTypeLike = np.float32) -> VAE:
-    """The model that ``config`` asks for, with initial weights, for images of x_dim pixels."""
-    network = FullyConnected(x_dim, *config.hidden, config.z_dim, dtype, config.seed)
+def new_model(config: Config, image_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> VAE:
+    """The model that ``config`` asks for, with initial weights, for images of that shape.
+
+    Raises:
+        InputError: the network takes no images of that shape.
+    """
+    kind: Callable[..., Network] = NETWORKS[config.network]
+    sizes = NETWORKS[config.network].sizes_for(image_shape, config.hidden, config.z_dim)
+    network = kind(*sizes, dtype=dtype, seed=config.seed)
     if config.importance_samples == 1:
         return VAE(network, config.reconstruction)
     samples, bound = config.importance_samples, config.bound
@@ -85,7 +92,7 @@ class Run:
     @classmethod
     def start(cls, config: Config, image_shape: tuple[int, int]) -> Run:
         """A run before its first epoch."""
-        vae = new_model(config, image_shape[0] * image_shape[1])
+        vae = new_model(config, image_shape)
         adam = Adam(vae.parameters, lr=config.lr, weight_decay=config.weight_decay)
         return cls(config, image_shape, vae, adam, Stream.TRAINING.generator(config.seed), [])
 

@@ -12,10 +12,11 @@ import numpy as np
 from ..data.files import StrPath, reading, replacing, user_path
 from ..errors import InputError, say
 from ..functional import Array
-from ..network import parameter_shapes
+from ..networks import NETWORKS, NetworkName
 from .config import Config
 from .run import Run, image_shape_of
 
+BY_INPUTS: dict[int, NetworkName] = {1: "fully-connected", 3: "conv"}  # axes of a weight, less one
 METADATA = "numpyvae"  # the settings' place in a file's metadata
 
 
@@ -87,12 +88,22 @@ def run_with_weights(
             weights = {name.removeprefix(prefix): weight for name, weight in weights.items()}
     shapes = {name: weight.shape for name, weight in weights.items()}
     try:
-        h_dim1, x_dim = shapes["encoder1.weight"]
-        z_dim, h_dim2 = shapes["mean.weight"]
+        h1, *inputs = shapes["encoder1.weight"]
+        h2, *_ = shapes["encoder2.weight"]
+        z_dim, _ = shapes["mean.weight"]
+        network = BY_INPUTS[len(inputs)]
     except (KeyError, ValueError):
-        raise InputError(f"{path} lacks a matrix encoder1.weight or mean.weight") from None
-    expected = parameter_shapes(x_dim, h_dim1, h_dim2, z_dim)
-    for name in expected.keys() | shapes.keys():
+        raise InputError(
+            f"{path} lacks a matrix encoder1.weight or mean.weight, or kernels of convolutions"
+        ) from None
+    if image_shape is None and network == "conv":
+        raise InputError(f"{path} does not say for which images its convolutions are: their size")
+    image_shape = image_shape_of(image_shape or (math.isqrt(inputs[0]),) * 2)
+    if network == "fully-connected" and [math.prod(image_shape)] != inputs:
+        raise InputError(f"{path} is for images of {inputs[0]} pixels, which is not {image_shape}")
+    kind = NETWORKS[network]
+    expected = kind.parameter_shapes(*kind.sizes_for(image_shape, (h1, h2), z_dim))
+    for name in {**expected, **shapes}:
         if shapes.get(name) != expected.get(name):
             raise InputError(
                 f"{path} has {name} of shape {shapes.get(name)}, not {expected.get(name)}"
@@ -101,12 +112,8 @@ def run_with_weights(
         for name, weight in weights.items():
             if weight.dtype.kind != "f" or not np.isfinite(weight.astype(np.float32)).all():
                 raise InputError(f"{name} in {path} must be finite floats, in float32 too")
-    if image_shape is None:
-        image_shape = (math.isqrt(x_dim),) * 2
-    if math.prod(image_shape_of(image_shape)) != x_dim:
-        raise InputError(f"{path} is for images of {x_dim} pixels, which is not {image_shape}")
-    config = replace(config or Config(), hidden=(h_dim1, h_dim2), z_dim=z_dim)
-    run = Run.start(config, (image_shape[0], image_shape[1]))
+    config = replace(config or Config(), network=network, hidden=(h1, h2), z_dim=z_dim)
+    run = Run.start(config, image_shape)
     for name, weight in weights.items():
         run.vae.parameters[name] = weight
     return run

@@ -24,7 +24,7 @@ difference grow: both train equally well, but along paths that part.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
-    add_settings(parser, "epochs", "batch_size", "reconstruction", "beta", "seed")
+    add_settings(parser, "network", "epochs", "batch_size", "reconstruction", "beta", "seed")
     add_settings(parser, "importance_samples", "bound")
     parser.add_argument(
         "--dtype",

@@ -10,7 +10,12 @@ import numpy as np
 import torch
 
 from numpyvae import VAE, Config, InputError, load_checkpoint
-from numpyvae.commands.arguments import add_checkpoint_argument, add_settings
+from numpyvae.commands.arguments import (
+    add_checkpoint_argument,
+    add_image_size_argument,
+    add_settings,
+    size_of,
+)
 from numpyvae.functional import Array
 from numpyvae.importance import IWAE
 from numpyvae.training.chance import Stream
@@ -173,8 +178,10 @@ def _slope(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_argument(parser, nargs="?", help="a trained run, instead of random weights")
-    parser.add_argument("--x-dim", type=int, metavar="N", help="pixels (default 784)")
-    add_settings(parser, "hidden", "z_dim", "reconstruction", "batch_size", "beta", "seed")
+    add_image_size_argument(parser, "height and width of an image (default 28 28)")
+    add_settings(
+        parser, "network", "hidden", "z_dim", "reconstruction", "batch_size", "beta", "seed"
+    )
     add_settings(parser, "importance_samples", "bound")
     parser.add_argument(
         "--dtype",
@@ -184,11 +191,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(checkpoint: Path | None, x_dim: int | None, dtype: str, **settings: Any) -> int:
+def run(
+    checkpoint: Path | None, image_size: Sequence[int] | None, dtype: str, **settings: Any
+) -> int:
     """Prints the table; returns 1 if anything disagrees, else 0."""
     if checkpoint is not None:
-        own = ["x_dim"] if x_dim is not None else []
-        names = ("hidden", "z_dim", "reconstruction", "importance_samples", "bound")
+        own = ["image_size"] if image_size is not None else []
+        names = ("network", "hidden", "z_dim", "reconstruction", "importance_samples", "bound")
         own += [name for name in names if name in settings]
         if own:
             flags = ", ".join("--" + name.replace("_", "-") for name in own)
@@ -200,10 +209,8 @@ def run(checkpoint: Path | None, x_dim: int | None, dtype: str, **settings: Any)
     else:
         if "hidden" in settings:
             settings["hidden"] = tuple(settings["hidden"])
-        config, x_dim = Config(**settings), 784 if x_dim is None else x_dim
-        if x_dim < 1:
-            raise InputError(f"--x-dim must be at least 1, got {x_dim}")
-        vae = new_model(config, x_dim, dtype)
+        config = Config(**settings)
+        vae = new_model(config, size_of(image_size) or (28, 28), dtype)
         weights = "random weights"
 
     rng = Stream.GRADCHECK.generator(config.seed)

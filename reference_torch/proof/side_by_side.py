@@ -38,7 +38,7 @@ def train_side_by_side(
     """Trains both as ``config`` says, in ``dtype``; where ``shown``, with a line per epoch."""
     from tqdm import tqdm
 
-    vae = new_model(config, data.train_images.shape[1], dtype)
+    vae = new_model(config, data.image_shape, dtype)
     adam = Adam(vae.parameters, lr=config.lr, weight_decay=config.weight_decay)
     ours, theirs = NumpyStepper(vae, adam), TorchStepper(vae, adam)
     rng = Stream.TRAINING.generator(config.seed)

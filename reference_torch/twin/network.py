@@ -84,13 +84,13 @@ class TorchConvolutional(TorchNetwork):
         self.decoder3 = nn.ConvTranspose2d(c1, c0, 4, 2, 1, output_padding=more[1])
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        h1 = F.relu(self.encoder1(x.unflatten(1, self.image).permute(0, 3, 1, 2)))
+        h1 = F.relu(self.encoder1(x.view(-1, *self.image).permute(0, 3, 1, 2)))
         h2 = F.relu(self.encoder2(h1))
         h2 = h2.permute(0, 2, 3, 1).flatten(1)  # pixel by pixel, as the images
         return self.mean(h2), self.log_var(h2)
 
     def decode(self, z: Tensor) -> Tensor:
-        h3 = F.relu(self.decoder1(z)).unflatten(1, self.h2).permute(0, 3, 1, 2)
+        h3 = F.relu(self.decoder1(z)).view(-1, *self.h2).permute(0, 3, 1, 2)
         h4 = F.relu(self.decoder2(h3))
         return self.decoder3(h4).permute(0, 2, 3, 1).flatten(1)
 

@@ -117,7 +117,7 @@ def test_the_measured_table_has_a_line_for_every_gradient(call):
     table = re.search(
         r"gradcheck -->\n```text\n(.*?)```", (ROOT / "docs/proof.md").read_text(), re.S
     )
-    _, printed, _ = call(reference_torch.main, "gradcheck --x-dim 6 --hidden 5 4 --z-dim 2")
+    _, printed, _ = call(reference_torch.main, "gradcheck --image-size 2 3 --hidden 5 4 --z-dim 2")
 
     def names(text):
         return [line.split("  ")[0] for line in text.splitlines()[2:]]

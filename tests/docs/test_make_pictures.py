@@ -24,6 +24,6 @@ def test_a_command_that_fails_stops_everything(tmp_path, monkeypatch):
 
 def test_both_programs_are_known(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    small = "--x-dim 6 --hidden 5 4 --z-dim 2"
+    small = "--image-size 2 3 --hidden 5 4 --z-dim 2"
     printed = make_pictures.output(f"python -m reference_torch gradcheck {small}")
     assert printed.endswith("All losses and gradients are right.")

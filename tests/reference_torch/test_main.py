@@ -24,7 +24,7 @@ def test_help_explains(call, command):
         ("bench --no-growth --plot g.png", "--plot draws what --no-growth leaves out"),
         ("gradcheck own.npz", "no numpyvae checkpoint"),
         ("gradcheck own.npz --z-dim 3", "leave out --z-dim: the checkpoint has its own"),
-        ("gradcheck --x-dim 0", "--x-dim must be at least 1"),
+        ("gradcheck --image-size 0 1", "--image-size must be at least 1 1, got 0 1"),
         ("train --epochs 0", "epochs must be"),
         ("fly", "invalid choice"),
     ],

@@ -12,7 +12,7 @@ from reference_torch.proof import gradcheck as gradcheck_module
 from reference_torch.proof.gradcheck import Checked, Differences, gradcheck, table
 from reference_torch.proof.parity import Comparison
 
-SMALL = "gradcheck --x-dim 6 --hidden 5 4 --z-dim 2 --batch-size 3"
+SMALL = "gradcheck --image-size 2 3 --hidden 5 4 --z-dim 2 --batch-size 3"
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,15 @@ def test_right_gradients_have_status_0(call, options):
     assert status == 0
     assert len(re.findall(r" right$", out, re.MULTILINE)) == 3 + 4 + 14
     assert out.endswith("All losses and gradients are right.\n")
+
+
+@pytest.mark.parametrize("options", ["", "--dtype float32 --reconstruction bce"])
+def test_right_gradients_of_convolutions_have_status_0(call, options):
+    line = f"gradcheck --network conv --image-size 9 10 --hidden 3 4 --z-dim 2 {options}"
+    status, out, _ = call(main, line)
+    assert status == 0
+    assert out.startswith("conv 9x10x1-3-4-2 and back, random weights")
+    assert len(re.findall(r" right$", out, re.MULTILINE)) == 3 + 4 + 14
 
 
 def test_a_wrong_gradient_is_named_and_has_status_1(call, monkeypatch):

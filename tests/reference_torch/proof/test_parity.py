@@ -12,7 +12,7 @@ import torch.nn.functional as TF
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from numpyvae import VAE, Adam, FullyConnected
+from numpyvae import VAE, Adam, Convolutional, FullyConnected
 from numpyvae import convolution as C
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
@@ -317,6 +317,31 @@ def test_model(draw, dims, reconstruction, scale, beta):
     names = ["total", "reconstruction", "kl", "x", "mean", "log_var", "z", *vae.parameters]
     assert [comparison.name for comparison in comparisons] == names
     assert_agree(comparisons)
+
+
+sides = st.integers(8, 13)
+
+
+@given(draws, few, st.tuples(sides, sides, few), pairs, few, losses, scales)
+@settings(max_examples=30, deadline=None)
+def test_convolutional_model(draw, rows, image_shape, channels, z_dim, reconstruction, scale):
+    vae = VAE(Convolutional(image_shape, channels, z_dim, draw.dtype), reconstruction)
+    vae.parameters.flat[...] = draw.normal(vae.parameters.flat.size, scale=min(scale, 1.0))
+    x, eps = draw.pixels(rows, vae.x_dim), draw.normal(rows, z_dim)
+    largest = np.max(np.abs(vae.encode(x)[1]))
+    assume(largest <= 40)
+    comparisons = model_parity(vae, x, eps, 0.7)
+    names = ["total", "reconstruction", "kl", "x", "mean", "log_var", "z", *vae.parameters]
+    assert [comparison.name for comparison in comparisons] == names
+    assert_agree(comparisons)
+
+
+@pytest.mark.parametrize("reconstruction", ["mse", "bce"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_convolutional_network_agrees(reconstruction, dtype):
+    draw = Draw(0, dtype)
+    vae = VAE(Convolutional(dtype=dtype), reconstruction)
+    assert_agree(model_parity(vae, draw.pixels(16, 784), draw.normal(16, 50)))
 
 
 @pytest.mark.parametrize("log_var", [-40, 40])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpyvae import Config, load_dataset
+from numpyvae import Config, Dataset, load_dataset
 from reference_torch.proof.side_by_side import train_side_by_side
 
 
@@ -21,3 +21,13 @@ def test_side_by_side_stays_together_in_float64_and_drifts_in_float32(own_folder
     assert last < first  # both learn
     rough = train_side_by_side(config, data, np.float32)
     assert 1e-8 < rough.loss_differences.max() < 0.1
+
+
+def test_convolutions_stay_together():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 90), np.uint8)
+    data = Dataset("own", pixels[:30], None, pixels[30:], None, (9, 10))
+    config = Config("own", 5, batch_size=8, network="conv", hidden=(3, 4), z_dim=3)
+    both = train_side_by_side(config, data, np.float64)
+    assert both.loss_differences.max() < 1e-8
+    assert both.parameter_difference < 1e-8
+    assert np.mean(both.numpy_losses[-4:]) < np.mean(both.numpy_losses[:4])

@@ -4,19 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from numpyvae import VAE, Adam, FullyConnected
+from numpyvae import VAE, Adam, Convolutional, FullyConnected
 from numpyvae.importance import IWAE
 from reference_torch.proof.parity import Comparison, assert_agree
 from reference_torch.twin.carrying import adam_to_numpy, adam_to_torch, to_numpy, to_torch
 
+NETWORKS = {FullyConnected: (6, 5, 4, 3), Convolutional: ((8, 9, 3), (3, 4), 2)}
 
+
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("reconstruction", ["mse", "bce"])
-def test_weights_go_there_and_back(dtype, reconstruction):
-    vae = VAE(FullyConnected(6, 5, 4, 3, dtype), reconstruction)
+def test_weights_go_there_and_back(dtype, reconstruction, network):
+    vae = VAE(network(*NETWORKS[network], dtype), reconstruction)
     twin = to_torch(vae)
     assert list(twin.state_dict()) == list(vae.parameters)
-    into = VAE(FullyConnected(6, 5, 4, 3, dtype, seed=1), reconstruction)
+    into = VAE(network(*NETWORKS[network], dtype, seed=1), reconstruction)
     for back in (to_numpy(twin), to_numpy(twin, into)):
         np.testing.assert_array_equal(back.parameters.flat, vae.parameters.flat)
         assert (back.dtype, back.reconstruction) == (vae.dtype, reconstruction)
@@ -33,12 +36,13 @@ def torch_optimizer(adam, twin):
     )
 
 
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("steps", [0, 1, 30])
-def test_adam_goes_there_and_back_in_mid_run(steps):
+def test_adam_goes_there_and_back_in_mid_run(steps, network):
     """NumPy, then PyTorch, then NumPy: as NumPy all the way."""
     rng = np.random.default_rng(0)
-    vae = VAE(FullyConnected(6, 5, 4, 3, np.float64))
-    x, eps = rng.random((5, 6)), rng.standard_normal((5, 3))
+    vae = VAE(network(*NETWORKS[network], np.float64))
+    x, eps = rng.random((5, vae.x_dim)), rng.standard_normal((5, vae.z_dim))
     straight = to_numpy(to_torch(vae))
     adam, adam_straight = (
         Adam(model.parameters, lr=0.01, weight_decay=0.1) for model in (vae, straight)

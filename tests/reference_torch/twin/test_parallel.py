@@ -50,7 +50,7 @@ def free_port():
 
 def losses_and_weights(config, data, world):
     """In float64: the loss per image of 100 steps, and the weights after them."""
-    vae = new_model(config, data.train_images.shape[1], np.float64)
+    vae = new_model(config, data.image_shape, np.float64)
     stepper = TorchStepper(vae, Adam(vae.parameters, weight_decay=0.01), world)
     rng, losses = Stream.TRAINING.generator(0), []
     while len(losses) < 100:
@@ -71,6 +71,16 @@ def test_n_processes_take_the_steps_of_one(tiny, tiny_config, changes, sizes):
         for one, all_of_them in zip(expected, zip(*found, strict=True), strict=True):
             np.testing.assert_allclose(all_of_them[0], one, rtol=1e-12, atol=1e-12)
             assert all(np.array_equal(other, all_of_them[0]) for other in all_of_them)
+
+
+def test_n_processes_take_the_steps_of_one_with_convolutions(tiny_config):
+    pixels = np.random.default_rng(0).integers(0, 256, (52, 90), np.uint8)
+    data = Dataset("own", pixels[:40], None, pixels[40:], None, (9, 10))
+    config = replace(tiny_config, batch_size=13, network="conv", hidden=(3, 4))
+    expected = losses_and_weights(config, data, ALONE)
+    for found in in_threads(2, partial(losses_and_weights, config, data)):
+        for one, of_two in zip(expected, found, strict=True):
+            np.testing.assert_allclose(of_two, one, rtol=1e-10, atol=1e-11)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,285 @@
+"""The convolutional network as a VAE's: gradients, memory, sizes, and a training with it.
+
+Parity with PyTorch is in tests/reference_torch/proof/test_parity.py.
+"""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import numpyvae
+from numpyvae import Config, Convolutional, Dataset, InputError, load_checkpoint, train
+from numpyvae import convolution as C
+from numpyvae import functional as F
+from numpyvae.commands.main import main
+from numpyvae.importance import IWAE
+from numpyvae.training.run import Run
+
+sides = st.integers(8, 11)
+image_shapes = st.tuples(sides, sides) | st.tuples(sides, sides, st.integers(1, 3))
+seeds = st.integers(0, 2**32 - 1)
+MARGIN = 1e-3  # of a ReLU's input from 0, beyond what a central difference moves
+
+
+def make(image_shape=(9, 10), channels=(3, 4), z_dim=3, dtype=np.float64, loss="mse", seed=0):
+    return numpyvae.VAE(Convolutional(image_shape, channels, z_dim, dtype, seed), loss)
+
+
+def batch(vae, n, seed=0):
+    rng = np.random.default_rng(seed)
+    x, eps = rng.random((n, vae.x_dim)), rng.standard_normal((n, vae.z_dim))
+    return x.astype(vae.dtype), eps.astype(vae.dtype)
+
+
+def copies(gradients):
+    return {name: gradient.copy() for name, gradient in gradients.items()}
+
+
+def assert_same(actual, expected):
+    assert list(actual) == list(expected)
+    for name in expected:
+        np.testing.assert_array_equal(actual[name], expected[name], err_msg=name)
+
+
+def distance_to_kinks(vae, x):
+    """The smallest distance from 0 of any ReLU's input in the last forward pass."""
+    w, a = vae.parameters, vae.activations
+    images = x.reshape(len(x), *(*vae.network.sizes[0], 1)[:3]).transpose(0, 3, 1, 2)
+
+    def layer(function, name, h, *more):
+        return function(h, w[f"{name}.weight"], w[f"{name}.bias"], *more)
+
+    odd = [n % 2 for n in a["h1"].shape[2:]]
+    inputs = [
+        layer(C.conv2d, "encoder1", images, 2, 1),
+        layer(C.conv2d, "encoder2", a["h1"], 2, 1),
+        layer(F.linear, "decoder1", a["z"]),
+        layer(C.conv_transpose2d, "decoder2", a["h3"], 2, 1, odd),
+    ]
+    return min(np.abs(h).min() for h in inputs)
+
+
+# Gradients and activations
+
+
+@given(image_shapes, st.sampled_from(["mse", "bce"]), st.floats(0, 4), seeds)
+@settings(max_examples=10)
+def test_every_gradient_is_the_central_difference(assert_gradient, image_shape, loss, beta, seed):
+    vae = make(image_shape, (2, 2), 2, loss=loss, seed=seed)
+    x, eps = batch(vae, 2, seed)
+    vae.forward(x, eps, beta)
+    assume(distance_to_kinks(vae, x) > MARGIN)
+
+    gradients, total = copies(vae.backward()), lambda: vae.forward(x, eps, beta).total
+    input_gradient = vae.input_gradient()
+    assert list(gradients) == list(vae.parameters)
+    for name, gradient in gradients.items():
+        assert_gradient(gradient, total, vae.parameters[name], name)
+    assert_gradient(input_gradient, total, x, "x")
+
+
+def test_backward_twice_gives_the_same():
+    vae = make()
+    vae.forward(*batch(vae, 4))
+    first = copies(vae.backward())
+    assert_same(vae.backward(), first)
+
+
+def test_encode_and_decode_do_not_disturb_backward():
+    vae = make()
+    vae.forward(*batch(vae, 4))
+    expected = copies(vae.backward())
+    vae.forward(*batch(vae, 4))
+    vae.decode(vae.encode(batch(vae, 4, seed=1)[0])[0])
+    vae.sample(4, np.random.default_rng(0))
+    assert_same(vae.backward(), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_batches_of_any_order_of_sizes_are_as_in_a_fresh_model(dtype):
+    vae = make(dtype=dtype)
+    for n in (5, 2, 6, 1, 9, 3):
+        x, eps = batch(vae, n, seed=n)
+        fresh = make(dtype=dtype)
+        assert vae.forward(x, eps, 0.7) == fresh.forward(x, eps, 0.7)
+        assert_same(vae.backward(), copies(fresh.backward()))
+        assert {array.dtype for array in vae.activations.values()} == {np.dtype(dtype)}
+
+
+def test_several_samples_of_each_image_are_decoded():
+    model = IWAE(Convolutional((9, 10), (3, 4), 2, np.float64), "bce", samples=5)
+    rng = np.random.default_rng(0)
+    x, eps = rng.random((3, 90)), rng.standard_normal((15, 2))
+    one, all_of_them = model.forward(x[:1], eps[:5]).total, model.forward(x, eps).total
+    assert one < all_of_them
+    assert model.activations["h4"].shape == (15, 3, 4, 5)
+    assert model.activations["h1"].shape == (3, 3, 4, 5)
+
+
+def test_a_shifted_image_has_a_shifted_hidden_layer():
+    """By four pixels, far from the edges: what a convolution knows and a linear layer does not."""
+    vae = make((32, 32))
+    x = np.zeros((2, 32, 32))
+    patch = np.random.default_rng(0).random((6, 6))
+    x[0, 12:18, 12:18], x[1, 16:22, 12:18] = patch, patch
+    vae.forward(x.reshape(2, -1), np.zeros((2, 3)))
+    for name, moved in (("h1", 2), ("h2", 1)):
+        first, second = vae.activations[name]
+        np.testing.assert_allclose(second[:, moved + 1 : -1], first[:, 1 : -moved - 1], rtol=1e-12)
+    assert np.ptp(first) > 0
+
+
+# Memory
+
+
+def test_a_training_step_allocates_nothing_large(traced):
+    """The largest are weights turned round, 128 KiB each, and the KL divergence's small arrays.
+
+    The patches of h1 take 6 MiB, its output 1.5 MiB.
+    """
+    vae = numpyvae.VAE(Convolutional())
+    adam = numpyvae.Adam(vae.parameters)
+    x, eps = batch(vae, 64)
+
+    def step():
+        vae.forward(x, eps)
+        adam.step(vae.backward())
+
+    step()  # makes the buffers
+    with traced() as peak:
+        step()
+    assert peak() < 450 * 1024
+
+
+# Sizes and settings
+
+
+def test_parameters_are_as_pytorch_stores_them():
+    shapes = {name: array.shape for name, array in numpyvae.VAE(Convolutional()).parameters.items()}
+    assert shapes == {
+        "encoder1.weight": (32, 1, 4, 4),
+        "encoder1.bias": (32,),
+        "encoder2.weight": (64, 32, 4, 4),
+        "encoder2.bias": (64,),
+        "mean.weight": (50, 3136),
+        "mean.bias": (50,),
+        "log_var.weight": (50, 3136),
+        "log_var.bias": (50,),
+        "decoder1.weight": (3136, 50),
+        "decoder1.bias": (3136,),
+        "decoder2.weight": (64, 32, 4, 4),
+        "decoder2.bias": (32,),
+        "decoder3.weight": (32, 1, 4, 4),
+        "decoder3.bias": (1,),
+    }
+
+
+@given(image_shapes, seeds)
+@settings(max_examples=20)
+def test_an_image_comes_back_in_its_size(image_shape, seed):
+    vae = make(image_shape, seed=seed)
+    x, _ = batch(vae, 2, seed)
+    assert vae.decode(vae.encode(x)[0]).shape == (2, np.prod(image_shape))
+
+
+@pytest.mark.parametrize("image_shape", [(7, 8), (8, 7), (7, 28, 3)])
+def test_an_image_too_small_is_refused(image_shape):
+    with pytest.raises(InputError, match=f"at least 8 x 8 pixels, these have {image_shape[0]} x"):
+        Convolutional(image_shape)
+
+
+@pytest.mark.parametrize("settings", [{"z_dim": 0}, {"channels": (3, 0)}, {"z_dim": 2.5}])
+def test_sizes_must_be_whole_and_positive(settings):
+    with pytest.raises(ValueError, match="whole numbers of at least 1"):
+        Convolutional(**settings)
+
+
+def test_a_model_says_what_it_is():
+    assert repr(make()) == "<VAE conv 9x10x1-3-4-3, mse, float64, 657 parameters>"
+    copy = make((8, 8, 3)).astype(np.float32)
+    assert (copy.dtype, copy.network.sizes) == (np.float32, ((8, 8, 3), (3, 4), 3))
+
+
+# A training
+
+
+@pytest.fixture
+def images() -> Dataset:
+    """40 training and 12 test images of 9 x 10 random pixels."""
+    pixels = np.random.default_rng(0).integers(0, 256, (52, 90), np.uint8)
+    return Dataset("tiny", pixels[:40], None, pixels[40:], None, (9, 10))
+
+
+@pytest.fixture
+def config(tiny_config) -> Config:
+    return replace(tiny_config, network="conv", hidden=(3, 4))
+
+
+def test_the_hidden_layers_of_a_configuration_are_the_networks():
+    assert Config().hidden == (512, 256)
+    assert Config(network="conv").hidden == (32, 64)
+    assert Config(network="conv", hidden=(2, 3)).hidden == (2, 3)
+    with pytest.raises(InputError, match="network must be fully-connected or conv, got 'linear'"):
+        Config(network="linear")
+
+
+@pytest.mark.usefixtures("unrendered")
+@pytest.mark.parametrize("changes", [{}, {"importance_samples": 3}])
+def test_a_resumed_run_ends_bit_for_bit_where_the_whole_run_ends(images, config, tmp_path, changes):
+    config = replace(config, reconstruction="bce", **changes)
+    whole = train(config, images, tmp_path / "whole")
+    train(replace(config, epochs=1), images, tmp_path / "parts")
+    train(config, images, tmp_path / "parts", resume=True)
+    resumed = load_checkpoint(tmp_path / "parts")
+    assert resumed.config == whole.config
+    for name, vector in whole.vectors().items():
+        np.testing.assert_array_equal(resumed.vectors()[name], vector, err_msg=name)
+    assert whole.history[-1]["train_loss"] < whole.history[0]["train_loss"]
+
+
+def test_a_checkpoint_without_a_network_is_fully_connected():
+    settings = asdict(Config())
+    del settings["network"]
+    assert Config.from_json(settings) == Config()
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_commands_on_a_run_and_what_they_refuse(call, assert_mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.save("own.npy", rng.integers(0, 256, (60, 9, 10), np.uint8))
+    np.save("small.npy", rng.integers(0, 256, (60, 7, 10), np.uint8))
+    train_conv = "train --network conv --hidden 3 4 --z-dim 2 --epochs 1 --dataset"
+    assert_mistake(main, f"{train_conv} small.npy", "at least 8 x 8 pixels, these have 7 x 10")
+    assert_mistake(main, f"{train_conv} small.npy --out new", "at least 8 x 8 pixels")
+    status, out, _ = call(main, f"{train_conv} own.npy --out run")
+    assert (status, "conv 9x10x1-3-4-2 and back" in out) == (0, True)
+    again = "train --dataset own.npy --epochs 2 --out run --resume"
+    assert_mistake(main, f"{again} --network fully-connected", "network conv, not fully-connected")
+    assert call(main, again)[0] == 0
+    for line in ("evaluate run", "sample run --n 4", "latent run", "reconstruct run --n 2"):
+        assert call(main, line)[0] == 0, line
+    assert_mistake(main, "explore run", "the page shows fully connected networks")
+
+    assert call(main, "export run --to w.safetensors")[0] == 0
+    assert call(main, "import w.safetensors --out copy")[0] == 0
+    copy, run = load_checkpoint("copy"), load_checkpoint("run")
+    np.testing.assert_array_equal(copy.vae.parameters.flat, run.vae.parameters.flat)
+    assert copy.config.network == "conv"
+    assert_mistake(
+        main,
+        "import w.safetensors --out other --image-size 12 12",
+        "has mean.weight of shape (2, 16), not (2, 36)",
+    )
+
+
+def test_a_checkpoint_of_one_network_is_none_of_the_other(tmp_path, images, config):
+    """Its header says conv, its vectors have another network's sizes, or the other way round."""
+    run = Run.start(config, (9, 10))
+    run.config = replace(config, network="fully-connected")
+    numpyvae.save_checkpoint(tmp_path / "c.npz", run)
+    with pytest.raises(InputError, match="finite float32 numbers, as its sizes ask for"):
+        load_checkpoint(tmp_path / "c.npz")
