@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from numpyvae import Adam, InputError, load_checkpoint, load_dataset, train
+from numpyvae import Adam, Dataset, InputError, load_checkpoint, load_dataset, train
 from numpyvae.errors import ProcessLostError
 from numpyvae.training.chance import Stream
 from numpyvae.training.run import COLUMNS, new_model
