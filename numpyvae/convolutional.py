@@ -203,7 +203,9 @@ class Convolutional(Network):
         """To an image of this size: an odd height or width needs output_padding."""
         odd = [n % 2 for n in size[:2]]
         weight, bias = self._parameters(layer)
-        return C.conv_transpose2d(x, weight, bias, **WINDOW, output_padding=odd, out=out, scratch=scratch)
+        return C.conv_transpose2d(
+            x, weight, bias, **WINDOW, output_padding=odd, out=out, scratch=scratch
+        )
 
     def _conv_transpose_backward(
         self, layer: str, grad_y: Array, x: Array, out: Array, scratch: Array
@@ -212,7 +214,9 @@ class Convolutional(Network):
         weight, _ = self._parameters(layer)
         C.conv_transpose2d_backward_input(grad_y, weight, **WINDOW, out=out, scratch=scratch)
         into = self._parameters(layer, self.gradients)
-        C.conv_transpose2d_backward_parameters(grad_y, x, KERNEL, **WINDOW, out=into, patches=scratch)
+        C.conv_transpose2d_backward_parameters(
+            grad_y, x, KERNEL, **WINDOW, out=into, patches=scratch
+        )
 
 
 def _image(rows: Array, shape: Shape) -> Array:
