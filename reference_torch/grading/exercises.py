@@ -108,8 +108,8 @@ class Exercise(NamedTuple):
             for dtype in DTYPES:
                 for shape in SHAPES:
                     yield Problem(draw, shape, dtype)
-                for shape in MANY_ROWS:
-                    yield Problem(draw, shape, dtype, edge=f"{shape[0]} rows")
+            for shape, dtype in zip(MANY_ROWS, DTYPES, strict=True):
+                yield Problem(draw, shape, dtype, edge=f"{shape[0]} rows")
             yield Problem(draw, SHAPES[0], "float64", 1, "other numbers in a shape it has had")
         for edge, draw in self.edges.items():
             for dtype in DTYPES:

@@ -223,7 +223,7 @@ class LearnersFile:
         seen: list[Array] = []
         with self._lent(task):
             getattr(self.module, task.name)(**watched(copy.deepcopy(given), seen))
-        return Answer(seen)
+        return Answer(list({(array.shape, array.tobytes()): array for array in seen}.values()))
 
     def _lent(self, task: Task) -> AbstractContextManager[object]:
         """While this lasts, the file has right operations in the place of its own."""
