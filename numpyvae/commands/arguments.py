@@ -96,9 +96,11 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
 
 def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
     """Flags for these settings; those that the user does not give are left to ``Config``."""
+    importance = parser.add_argument_group("importance-weighted bound")
     for name in names:
         flag = "--" + name.replace("_", "-")
-        parser.add_argument(flag, default=argparse.SUPPRESS, **SETTINGS[name])
+        group = importance if name in ("importance_samples", "bound") else parser
+        group.add_argument(flag, default=argparse.SUPPRESS, **SETTINGS[name])
 
 
 def add_checkpoint_argument(parser: argparse.ArgumentParser, **changed: Any) -> None:
@@ -107,11 +109,19 @@ def add_checkpoint_argument(parser: argparse.ArgumentParser, **changed: Any) -> 
     parser.add_argument("checkpoint", **(options | changed))
 
 
-def add_data_arguments(parser: argparse.ArgumentParser, what: str = "the images") -> None:
+def add_run_data_arguments(parser: argparse.ArgumentParser, what: str = "images") -> None:
+    """Flags for the images of a run, or others."""
+    help = f"{what}, as train takes them (default: the run's own)"
+    parser.add_argument("--dataset", metavar="NAME", help=help)
+    help = "where the data set's files lie (default: where the run found them)"
+    parser.add_argument("--data-dir", metavar="DIR", help=help)
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="NAME",
-        help=f"{what}: digits (embedded), mnist, fashion-mnist, emnist-letters (or -digits, "
+        help="the images: digits (embedded), mnist, fashion-mnist, emnist-letters (or -digits, "
         "-balanced, ...), or the path of your own, a .npy or .npz file or a folder of pictures",
     )
     parser.add_argument(

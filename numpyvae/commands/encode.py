@@ -10,7 +10,7 @@ from ..evaluation.likelihood import encode
 from ..training.checkpoint import load_checkpoint
 from .arguments import (
     add_checkpoint_argument,
-    add_data_arguments,
+    add_run_data_arguments,
     load_data,
     output,
     picture_path,
@@ -26,7 +26,7 @@ CODES = "codes.npz"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_argument(parser)
-    add_data_arguments(parser)
+    add_run_data_arguments(parser)
     help = f"the file (default: {CODES} beside CHECKPOINT)"
     parser.add_argument("--out", type=output(".npz"), metavar="FILE", help=help)
 

@@ -8,9 +8,9 @@ from ..evaluation.evaluate import as_json, evaluate, table
 from ..training.checkpoint import load_checkpoint
 from .arguments import (
     add_checkpoint_argument,
-    add_data_arguments,
     add_json_argument,
     add_quiet_argument,
+    add_run_data_arguments,
     add_seed_argument,
     add_threads_argument,
     limited,
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_argument(parser)
     help = "test images for the likelihoods (default 1000)"
     parser.add_argument("--n", type=int, default=1000, metavar="N", help=help)
-    add_data_arguments(parser)
+    add_run_data_arguments(parser)
     parser.add_argument(
         "--importance-samples",
         type=int,

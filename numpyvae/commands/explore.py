@@ -6,7 +6,13 @@ from pathlib import Path
 from ..data.files import write_text
 from ..explore.page import page
 from ..training.checkpoint import load_checkpoint
-from .arguments import add_checkpoint_argument, add_data_arguments, load_data, output, picture_path
+from .arguments import (
+    add_checkpoint_argument,
+    add_run_data_arguments,
+    load_data,
+    output,
+    picture_path,
+)
 
 DESCRIPTION = """\
 Write one HTML file with the trained model, some of its test images and its whole mathematics: draw,
@@ -18,7 +24,7 @@ PAGE = "explore.html"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_argument(parser)
-    add_data_arguments(parser)
+    add_run_data_arguments(parser)
     help = f"the page (default: {PAGE} beside CHECKPOINT)"
     parser.add_argument("--out", type=output(".html"), metavar="FILE", help=help)
 

@@ -7,8 +7,8 @@ from ..evaluation.latent import draw_latent_space, draw_manifold
 from ..training.checkpoint import load_checkpoint
 from .arguments import (
     add_checkpoint_argument,
-    add_data_arguments,
     add_picture_argument,
+    add_run_data_arguments,
     load_data,
     picture_path,
 )
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "other", type=Path, nargs="?", metavar="CHECKPOINT2", help="such as an autoencoder's"
     )
-    add_data_arguments(parser)
+    add_run_data_arguments(parser)
     add_picture_argument(parser, f"{PICTURE} beside CHECKPOINT")
 
 

@@ -1,7 +1,7 @@
 """The parser of a command line. It loads the command that is given: help needs no NumPy."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,7 +41,9 @@ class Parser(argparse.ArgumentParser):
             command.add_arguments(self)
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unknown argument {unknown[0]}{self._did_you_mean(unknown[0])}")
+            flag = unknown[0].partition("=")[0].replace("_", "-")
+            close = did_you_mean(flag, self._option_string_actions)
+            self.error(f"unknown argument {unknown[0]}{close}")
         from ..data.files import user_path  # help has ended before
 
         for name, value in vars(namespace).items():
@@ -49,16 +51,21 @@ class Parser(argparse.ArgumentParser):
                 setattr(namespace, name, user_path(value))
         return namespace, []
 
-    def _did_you_mean(self, flag: str) -> str:
-        from difflib import get_close_matches
-
-        close = get_close_matches(
-            flag.partition("=")[0].replace("_", "-"), self._option_string_actions, 1
-        )
-        return f" (did you mean {close[0]}?)" if close else ""
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        known = list(action.choices or [value])
+        if value not in known and (close := did_you_mean(str(value), map(str, known))):
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{close}")
+        super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(text, list(known), 1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def add_commands(parser: Parser, commands: Mapping[str, tuple[str, str]]) -> None:

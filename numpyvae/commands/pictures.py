@@ -17,8 +17,8 @@ from ..training.pictures import draw_reconstructions
 from ..training.run import Run
 from .arguments import (
     add_checkpoint_argument,
-    add_data_arguments,
     add_picture_argument,
+    add_run_data_arguments,
     add_seed_argument,
     check_number,
     check_seed,
@@ -52,7 +52,7 @@ class Picture(NamedTuple):
         if self.own:
             help = "pictures of your own, scaled to the run's size, in the place of test images"
             parser.add_argument("--pictures", type=Path, nargs="+", metavar="FILE", help=help)
-        add_data_arguments(parser)
+        add_run_data_arguments(parser)
         if self.seed:
             add_seed_argument(parser, self.seed)
         add_picture_argument(parser, f"{self.name} beside CHECKPOINT")

@@ -15,9 +15,9 @@ from ..training.pictures import draw_images
 from .arguments import (
     MOST_IMAGES,
     add_checkpoint_argument,
-    add_data_arguments,
     add_number_argument,
     add_picture_argument,
+    add_run_data_arguments,
     add_seed_argument,
     check_number,
     check_seed,
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_number_argument(parser, "images", 64)
     help = "draw images like those of a label: its name, or else its number"
     parser.add_argument("--label", metavar="NAME", help=help)
-    add_data_arguments(parser, "the images with labels")
+    add_run_data_arguments(parser, "images with labels")
     add_seed_argument(parser, "the latent vectors")
     what = "the picture: .png, .svg or .pdf; or .npy, an array (N, H, W); or a new folder, for "
     what += "single pictures"

@@ -30,6 +30,8 @@ from .likelihood import (
 )
 from .samples import Samples, measure_samples, training_images
 
+COLUMNS = 79  # of a table on a terminal
+EXPLAINED = ("Measures of samples", "Monitors of health", "Likelihoods")  # in docs/experiments.md
 BINARIZATION_SEED = 0  # the binary test images are one fixed data set
 
 
@@ -179,25 +181,29 @@ def table(result: Evaluation) -> str:
         ),
     ]
     lines = [f"{result.images} test images of {result.dataset}{binarized}", ""]
-    lines += [f"{row[0]:<24}{row[1]:>10}  {row[2]}" for row in rows if row is not None]
+    for name, value, remark in filter(None, rows):
+        first, *more = wrap(remark, COLUMNS - 36)
+        lines += [f"{name:<24}{value:>10}  {first}", *(f"{'':36}{line}" for line in more)]
+    notes = []
     if not loss.binary:
-        note = (
+        notes.append(
             f"The {loss.title} stands for {loss.likelihood} around the decoded image; the "
             "likelihoods are densities, and do not compare with those of binary pixels."
         )
-        lines += ["", *wrap(note, 88)]
     elif not config.binarize:
-        lines += [
-            "",
-            "The pixels are grey, so the cross-entropy is no likelihood, only a score; train with",
-            "--binarize for numbers to hold against the literature.",
-        ]
+        notes.append(
+            "The pixels are grey, so the cross-entropy is no likelihood, only a score; train with "
+            "--binarize for numbers to hold against the literature."
+        )
     if not config.noise:
-        lines += [
-            "",
-            "Training without noise leaves the widths of q(z|x) to chance: the bounds hold, but",
-            "say little.",
-        ]
+        notes.append(
+            "Training without noise leaves the widths of q(z|x) to chance: the bounds hold, but "
+            "say little."
+        )
+    headings = ", ".join(f'"{heading}"' for heading in EXPLAINED)
+    notes.append(f"What these numbers mean: {headings} in docs/experiments.md.")
+    for note in notes:
+        lines += ["", *wrap(note, COLUMNS)]
     return "\n".join(lines)
 
 

@@ -35,12 +35,9 @@ def _our_style() -> Iterator[None]:
     Settings belong to the process, so threads draw one after the other: else one would take
     another's for the caller's, and leave them behind.
     """
-    ours = {
-        name: "numpyvae" if name == "svg.hashsalt" else value  # the same picture has the same bytes
-        for name, value in matplotlib.rcParamsDefault.items()
-        if name != "backend"
-    }
-    with _ALONE, matplotlib.rc_context(ours):
+    defaults = matplotlib.rcParamsDefault.items()
+    with _ALONE, matplotlib.rc_context({k: value for k, value in defaults if k != "backend"}):
+        matplotlib.rcParams["svg.hashsalt"] = "numpyvae"  # the same picture has the same bytes
         yield
 
 

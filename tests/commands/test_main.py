@@ -1,6 +1,7 @@
 """What all commands promise."""
 
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,15 @@ def test_help_says_what_a_command_does(numpyvae, command):
     assert out.startswith(f"usage: numpyvae {command}".rstrip())
 
 
+def test_help_says_what_is_the_runs_own_and_groups_what_belongs_together(numpyvae):
+    for command in ("sample", "evaluate", "encode", "latent", "explore", "traverse"):
+        text = " ".join(numpyvae(f"{command} --help")[1].split())
+        assert "(default: the run's own)" in text
+        assert "downloaded" not in text
+    _, group = numpyvae("train --help")[1].split("importance-weighted bound:\n")
+    assert re.findall(r"^  (--[a-z-]+)", group, re.MULTILINE) == ["--importance-samples", "--bound"]
+
+
 def test_the_version_is_said(numpyvae):
     assert numpyvae("--version") == (0, f"numpyvae {__version__}\n", "")
 
@@ -35,7 +45,10 @@ def test_the_version_is_said(numpyvae):
     ("line", "message"),
     [
         ("", "COMMAND"),
-        ("fly", "invalid choice: 'fly'"),
+        ("fly", "invalid choice: 'fly' (choose from"),
+        ("trian", "invalid choice: 'trian' (did you mean train?); see numpyvae --help"),
+        ("experiment bta", "invalid choice: 'bta' (did you mean beta?)"),
+        ("train --reconstruction bec", "invalid choice: 'bec' (did you mean bce?)"),
         ("train --dataset nothing", "unknown data set nothing"),
         ("train --dataset nothing.npz", "cannot read nothing.npz"),
         ("train --dataset broken.npz", "cannot read broken.npz"),

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from numpyvae import (
 )
 from numpyvae.evaluation import classifier
 from numpyvae.evaluation.classifier import label_features
-from numpyvae.evaluation.evaluate import as_json, binarize, evaluate, table
+from numpyvae.evaluation.evaluate import EXPLAINED, as_json, binarize, evaluate, table
 from numpyvae.evaluation.likelihood import (
     active_units,
     elbo,
@@ -139,6 +140,11 @@ def test_the_table_says_what_the_numbers_stand_for(runs, data):
         name: evaluate(run, data, importance_samples=1, images=10) for name, run in runs.items()
     }
     texts = {name: table(result) for name, result in results.items()}
+    assert max(len(line) for text in texts.values() for line in text.splitlines()) < 80
+    page = (Path(__file__).parents[2] / "docs/experiments.md").read_text()
+    for heading in EXPLAINED:
+        assert f'"{heading}"' in texts["mse"]
+        assert f"\n## {heading}\n" in page
     assert "variance 1/2" in texts["mse"]
     assert "(x_dim / 2) log pi      448.73  nats per image" in texts["mse"]
     assert "binarized once (seed 0)" in texts["bce"]
