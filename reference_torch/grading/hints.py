@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
     @property
     def want(self) -> Results:
-        return {name: comparison.torch for name, comparison in self.comparisons.items()}
+        return {name: comparison.reference for name, comparison in self.comparisons.items()}
 
     def is_wrong(self, name: str) -> bool:
         return name in self.comparisons and not self.comparisons[name].agrees

@@ -2,9 +2,9 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from numpyvae.training.run import new_model
 from ..twin.carrying import to_array, to_torch
 from .parity import Comparison, losses_and_gradients, model_parity
 
+Witness = Literal["torch", "jax"]
 DIRECTIONS = 4  # of the finite differences, for each array
 DRAWS, STANDARD_ERRORS = 200, 5  # of the noise, where a gradient is right on average
 STEPS = (1e-6, 1e-7, 1e-8, 1e-9)
@@ -33,7 +34,8 @@ DESCRIPTION = """\
 Check numpyvae's hand-written backward pass, gradient by gradient, on one batch of random images.
 
 "vs PyTorch" compares with PyTorch's automatic differentiation, for the same weights, images and
-noise. The error is the norm of the difference, relative to the norm of the gradient.
+noise; "vs JAX", of --witness jax, with JAX's. The error is the norm of the difference, relative to
+the norm of the gradient.
 
 "vs differences" compares with finite differences: how much the loss changes when the array is
 moved a little, forward and back, along 4 random directions. No derivative is involved there, but
@@ -69,12 +71,17 @@ class Checked(NamedTuple):
 
 
 def gradcheck(
-    vae: VAE, x: Array, eps: Array, beta: float, rng: np.random.Generator
+    vae: VAE,
+    x: Array,
+    eps: Array,
+    beta: float,
+    rng: np.random.Generator,
+    witness: Witness = "torch",
 ) -> list[Checked]:
     """Checks a model's losses and gradients, for images x and noise eps, as ``VAE.forward``.
 
-    Against PyTorch: all that ``model_parity`` lists. Against finite differences: the gradients with
-    respect to x and the parameters, along directions that ``rng`` draws.
+    Against the witness: all that ``model_parity`` lists. Against finite differences: the gradients
+    with respect to x and the parameters, along directions that ``rng`` draws.
     """
     exact = vae.astype(np.float64)
     exact_x, exact_eps = x.astype(np.float64), eps.astype(np.float64)
@@ -109,7 +116,17 @@ def gradcheck(
             differences = finite_differences(comparison)
         return Checked(comparison, differences)
 
-    return [row(comparison) for comparison in model_parity(vae, x, eps, beta)]
+    parity = jax_parity() if witness == "jax" else model_parity
+    return [row(comparison) for comparison in parity(vae, x, eps, beta)]
+
+
+def jax_parity() -> Callable[..., list[Comparison]]:
+    """``jax_parity``, where there is JAX."""
+    try:
+        from .jax_witness import jax_parity
+    except ModuleNotFoundError as error:
+        raise InputError(f"--witness jax needs {error.name}: pip install jax") from error
+    return jax_parity
 
 
 def dreg_means(vae: VAE, x: Array, rng: np.random.Generator) -> dict[str, Differences]:
@@ -189,10 +206,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="float64",
         help="of both sides; a checkpoint is converted (default float64)",
     )
+    parser.add_argument(
+        "--witness",
+        choices=get_args(Witness),
+        default="torch",
+        help="whose automatic differentiation to compare with (default torch)",
+    )
 
 
 def run(
-    checkpoint: Path | None, image_size: Sequence[int] | None, dtype: str, **settings: Any
+    checkpoint: Path | None,
+    image_size: Sequence[int] | None,
+    dtype: str,
+    witness: Witness,
+    **settings: Any,
 ) -> int:
     """Prints the table; returns 1 if anything disagrees, else 0."""
     if checkpoint is not None:
@@ -218,7 +245,7 @@ def run(
     x = np.clip(pixels, 0, 1).astype(dtype)  # a quarter of them exactly 0, a quarter exactly 1
     samples = config.importance_samples
     eps = rng.standard_normal((config.batch_size * samples, vae.z_dim)).astype(dtype)
-    rows = gradcheck(vae, x, eps, config.beta, rng)
+    rows = gradcheck(vae, x, eps, config.beta, rng, witness)
 
     several = f", {samples} samples of each, {config.bound} bound" if samples > 1 else ""
     print(f"{vae.network} and back, {weights}, {dtype}")
@@ -235,8 +262,9 @@ def run(
 def table(rows: Sequence[Checked]) -> str:
     """The losses, then the gradients, a line each."""
     form = "{:<15}  {:>9}  {:>10}  {:>10}  {:>14}  {}\n"
-    losses = form.format("loss", "", "value", "vs PyTorch", "", "verdict")
-    gradients = form.format("gradient", "shape", "norm", "vs PyTorch", "vs differences", "verdict")
+    versus = f"vs {rows[0].comparison.witness}"
+    losses = form.format("loss", "", "value", versus, "", "verdict")
+    gradients = form.format("gradient", "shape", "norm", versus, "vs differences", "verdict")
     for comparison, differences in rows:
         name, array = comparison.name, comparison.numpy
         shape = " x ".join(map(str, array.shape))

@@ -45,32 +45,36 @@ NOISY_RUNS = 8
 
 
 class Comparison(NamedTuple):
-    """A NumPy result beside its PyTorch reference; ``rounding``: how uncertain that one is."""
+    """A NumPy result beside its reference; ``rounding``: how uncertain that one is.
+
+    ``witness``: whose reference it is.
+    """
 
     name: str
     numpy: Array
-    torch: Array
+    reference: Array
     rounding: float = 0.0
+    witness: str = "PyTorch"
 
     @property
     def difference(self) -> float:
         """The norm of the difference."""
-        if self.numpy.shape != self.torch.shape:
+        if self.numpy.shape != self.reference.shape:
             return np.inf
         with np.errstate(invalid="ignore"):  # infinity - infinity
-            return _norm(self.numpy - self.torch)
+            return _norm(self.numpy - self.reference)
 
     @property
     def error(self) -> float:
         """The norm of the difference, relative to the norm of the reference."""
-        norm = _norm(self.torch)
+        norm = _norm(self.reference)
         return self.difference / norm if norm else np.inf if self.difference else 0.0
 
     @property
     def allowed(self) -> float:
         """The greatest difference that rounding explains."""
-        underflow = float(np.finfo(self.torch.dtype).tiny) * self.torch.size
-        relative = TOLERANCE[self.torch.dtype] * _norm(self.torch)
+        underflow = float(np.finfo(self.reference.dtype).tiny) * self.reference.size
+        relative = TOLERANCE[self.reference.dtype] * _norm(self.reference)
         return relative + ROUNDING_FACTOR * self.rounding + underflow
 
     @property
@@ -79,23 +83,27 @@ class Comparison(NamedTuple):
         return bool(np.isfinite(self.allowed) and self.difference <= self.allowed)
 
     def __str__(self) -> str:
-        if self.numpy.shape != self.torch.shape:
-            return f"{self.name}: NumPy has shape {self.numpy.shape}, PyTorch {self.torch.shape}"
+        if self.numpy.shape != self.reference.shape:
+            shapes = f"shape {self.numpy.shape}, {self.witness} {self.reference.shape}"
+            return f"{self.name}: NumPy has {shapes}"
         with np.errstate(invalid="ignore"):
-            distance = np.nan_to_num(np.abs(self.numpy - self.torch), nan=np.inf)
+            distance = np.nan_to_num(np.abs(self.numpy - self.reference), nan=np.inf)
         worst = tuple(int(i) for i in np.unravel_index(np.argmax(distance), distance.shape))
         where = f" at {list(worst)}" if worst else ""
         return (
-            f"{self.name}: NumPy {self.numpy[worst]}, PyTorch {self.torch[worst]}{where}; "
+            f"{self.name}: NumPy {self.numpy[worst]}, "
+            f"{self.witness} {self.reference[worst]}{where}; "
             f"difference by norm {self.difference:.1e}, allowed {self.allowed:.1e}, "
-            f"norm {_norm(self.torch):.1e}"
+            f"norm {_norm(self.reference):.1e}"
         )
 
 
 def assert_agree(comparisons: Iterable[Comparison]) -> None:
     """Raises AssertionError with a line for each array that disagrees: name and both values."""
-    wrong = [str(comparison) for comparison in comparisons if not comparison.agrees]
-    assert not wrong, "NumPy and PyTorch disagree:\n" + "\n".join(wrong)
+    wrong = [comparison for comparison in comparisons if not comparison.agrees]
+    if wrong:
+        lines = "\n".join(map(str, wrong))
+        raise AssertionError(f"NumPy and {wrong[0].witness} disagree:\n{lines}")
 
 
 def parity(

@@ -122,17 +122,7 @@ class Sizes:
         import jax
         import jax.numpy as jnp
 
-        def linear(w: Any, layer: str, x: Any) -> Any:
-            return x @ w[f"{layer}.weight"].T + w[f"{layer}.bias"]
-
-        def loss(w: Any, x: Any, eps: Any) -> Any:
-            h2 = jax.nn.relu(linear(w, "encoder2", jax.nn.relu(linear(w, "encoder1", x))))
-            mean, log_var = linear(w, "mean", h2), linear(w, "log_var", h2)
-            z = mean + jnp.exp(log_var / 2) * eps
-            h4 = jax.nn.relu(linear(w, "decoder2", jax.nn.relu(linear(w, "decoder1", z))))
-            y = jax.nn.sigmoid(linear(w, "decoder3", h4))
-            kl = 0.5 * jnp.sum(mean**2 + jnp.exp(log_var) - 1 - log_var)
-            return jnp.sum((y - x) ** 2) + kl
+        from ..twin.jax_model import loss
 
         def adamw(p: Any, m: Any, v: Any, t: Any) -> Any:
             update = m / (1 - 0.9**t) / (jnp.sqrt(v / (1 - 0.999**t)) + 1e-8)
@@ -140,7 +130,7 @@ class Sizes:
 
         def update(state: Any, x: Any, eps: Any) -> Any:
             w, m, v, t = state
-            value, g = jax.value_and_grad(loss)(w, x, eps)
+            (value, _), g = jax.value_and_grad(loss, has_aux=True)(w, x, eps)
             m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
             v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g**2, v, g)
             w = jax.tree.map(lambda p, m, v: adamw(p, m, v, t), w, m, v)

@@ -87,7 +87,7 @@ def test_one_failing_side_is_enough_for_status_1(call, monkeypatch, side):
         if side == "_slope":
             slope, rounding = right(*arguments)
             return 1.01 * slope, rounding
-        return [c._replace(torch=c.torch * 1.01) for c in right(*arguments)]
+        return [c._replace(reference=c.reference * 1.01) for c in right(*arguments)]
 
     monkeypatch.setattr(gradcheck_module, side, wrong)
     status, out, _ = call(main, SMALL)
