@@ -13,7 +13,7 @@ from numpyvae.importance import IWAE
 from reference_torch.__main__ import main
 from reference_torch.proof.parity import assert_agree
 
-SMALL = "gradcheck --witness jax --x-dim 6 --hidden 5 4 --z-dim 2 --batch-size 3"
+SMALL = "gradcheck --witness jax --image-size 2 3 --hidden 5 4 --z-dim 2 --batch-size 3"
 
 
 def test_without_jax_the_command_says_what_it_needs(call, monkeypatch):
