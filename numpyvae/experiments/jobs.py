@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -23,7 +23,7 @@ from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits
 from .. import __version__
 from ..data.dataset import Dataset
 from ..data.files import make_folder, make_subfolder, reading, replacing, uninterrupted
-from ..errors import InputError, LossNotFiniteError
+from ..errors import InputError, LossNotFiniteError, say
 from ..training.checkpoint import CHECKPOINT
 from ..training.config import Config
 from ..training.kernels import blas_threads
@@ -39,11 +39,14 @@ from ..training.loop import train
 from ..training.run import Run
 from ..training.steps import NumpyStepper, OnStep, StepwiseTrainer
 
+Answer = TypeVar("Answer")
 Files = dict[str, bytes]  # of a run folder, by their paths in it
 VERSIONS = f"numpyvae {__version__} with NumPy {np.__version__}"
 MOST_JOBS = 500
 WHILE = 30.0  # seconds after which a job on a cluster ends with its epoch: no more can be lost
 PATIENCE = 20.0  # seconds that a cluster may be without its scheduler, or without any worker
+LONG_PATIENCE = 60.0  # seconds that a worker may be silent: others of its machine may keep it busy
+QUIET = 5.0  # seconds after which it is said that an answer is waited for
 _ALONE = threading.Lock()
 
 
@@ -163,16 +166,29 @@ def dask_cluster(address: str, threads: int | None = None) -> MakeWorkers:
 def _dask_cluster(address: str, threads: int | None, data: Dataset) -> Iterator[Workers]:
     from distributed import Client, KilledWorker
 
+    connect = partial(Client, address, timeout=PATIENCE, set_as_default=False)
     try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
+        client = _answer(connect, f"the scheduler at {address}")
     except OSError as error:
         raise InputError(f"no Dask scheduler answers at {address}: {error}") from error
     executor = client.get_executor(pure=False)
     # As the result of a task the images go from worker to worker, and are not lost with one.
     images = client.submit(lambda data: data, data, pure=False)
     job = partial(executor.submit, train_part, images, threads or 1, WHILE, VERSIONS)
+    told = set()
+
+    def check() -> None:
+        ages = _answer(partial(client.run_on_scheduler, _silence()), "the scheduler")
+        _answer(partial(client.wait_for_workers, 1, timeout=PATIENCE), "a worker")
+        for worker, seconds in ages.items():
+            if seconds > LONG_PATIENCE:
+                raise TimeoutError(f"the worker {worker} is silent")
+            if seconds > QUIET and worker not in told:
+                told.add(worker)
+                say(f"the worker {worker} has been silent for {seconds:.0f} s")
+
     try:
-        yield Workers(job, False, partial(client.wait_for_workers, 1, timeout=PATIENCE))
+        yield Workers(job, False, check)
     except ImportError as error:
         raise InputError(f"a worker of {address} cannot train: {error}") from error
     except (CancelledError, KilledWorker, OSError) as error:
@@ -181,7 +197,44 @@ def _dask_cluster(address: str, threads: int | None, data: Dataset) -> Iterator[
             "command goes on from there"
         ) from error
     finally:
-        client.close()
+        client.close(timeout=1)
+
+
+def _answer(call: Callable[[], Answer], who: str) -> Answer:
+    """What ``call`` returns; while that takes long, a line, and after ``PATIENCE`` an end.
+
+    Raises:
+        TimeoutError: there was no answer.
+    """
+    answer = Future[Answer]()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    if not wait([answer], QUIET).done:
+        say(f"{who} has not answered for {QUIET:.0f} s")
+        if not wait([answer], max(0, PATIENCE - QUIET)).done:
+            raise TimeoutError(f"{who} does not answer")
+    return answer.result()
+
+
+def _silence() -> Callable[..., dict[str, float]]:
+    """What a scheduler runs, which may lack numpyvae: the seconds for which those of its workers
+    that have something of anybody's were silent.
+    """
+
+    def silence(dask_scheduler: Any) -> dict[str, float]:
+        import time
+
+        workers = dask_scheduler.workers.items()
+        busy = {address: it for address, it in workers if it.processing or it.has_what}
+        return {address: time.time() - it.last_seen for address, it in busy.items()}
+
+    return silence
 
 
 def train_part(

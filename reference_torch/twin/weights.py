@@ -1,7 +1,9 @@
 """``python -m reference_torch export`` and ``import``: weights as PyTorch's own .pt files."""
 
+import warnings
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import IO, Any
 
 import torch
 
@@ -30,8 +32,8 @@ def load_state_dict(path: Path, config: Config | None, image_shape: tuple[int, i
         InputError: the file is missing, damaged or holds something else.
     """
     try:
-        with reading(path) as stream:
-            state = torch.load(stream, "cpu", weights_only=True)
+        with reading(path) as stream, warnings.catch_warnings(action="ignore"):
+            state = _unpickled(stream)
     except UnpicklingError as error:
         raise InputError(f"cannot read {path}: it holds more than weights") from error
     for key in ("state_dict", "model_state_dict", "model"):
@@ -42,6 +44,15 @@ def load_state_dict(path: Path, config: Config | None, image_shape: tuple[int, i
         raise InputError(f"{path} does not hold a state_dict(): names and tensors")
     weights = {str(name): _as_array(tensor, name, path) for name, tensor in state.items()}
     return run_with_weights(weights, path, config, image_shape)
+
+
+def _unpickled(stream: IO[bytes]) -> Any:
+    try:
+        return torch.load(stream, "cpu", weights_only=True)
+    except (UnpicklingError, OSError, MemoryError):
+        raise
+    except Exception as error:  # what is damaged makes PyTorch raise nearly anything
+        raise ValueError(error) from error
 
 
 def _as_array(tensor: torch.Tensor, name: str, path: Path) -> Array:

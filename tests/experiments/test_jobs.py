@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from numpyvae import InputError, LossNotFiniteError, load_checkpoint, train
+from numpyvae.errors import InputWarning
 from numpyvae.experiments import jobs
 from numpyvae.experiments.jobs import VERSIONS, dask_cluster, processes, train_part, write_files
 from numpyvae.experiments.runs import train_all
@@ -33,7 +35,7 @@ def assert_same_runs(folder: Path, expected: Path) -> None:
     """Every file that is expected, with the same bytes but for the seconds."""
     for wanted in filter(Path.is_file, expected.rglob("*")):
         found = folder / wanted.relative_to(expected)
-        if wanted.name == "checkpoint.npz":
+        if wanted.suffix == ".npz":
             with np.load(found) as arrays, np.load(wanted) as others:
                 assert arrays.files == others.files
                 for name in arrays.files:
@@ -214,7 +216,8 @@ def dask(tmp_path):
     while not about.exists():
         assert started[0].poll() is None
         time.sleep(0.05)
-    yield json.loads(about.read_text())["address"], *started[1:]
+    address = json.loads(about.read_text())["address"]
+    yield address, *started[1:], started[0]
     for process in started:
         process.kill()
         process.wait()
@@ -223,7 +226,7 @@ def dask(tmp_path):
 def test_on_a_cluster_nothing_is_lost_with_a_worker(
     settings, tiny, tmp_path, monkeypatch, dask, undrawn
 ):
-    address, first, second = dask
+    address, first, second, _ = dask
     settings = {name: replace(config, epochs=6) for name, config in settings.items()}
     train_all(settings, [1], tiny, tmp_path / "here")
     train(replace(settings["vae"], epochs=1, seed=1), tiny, tmp_path / "there/vae/seed-1")
@@ -252,3 +255,39 @@ def test_an_unreachable_scheduler_is_one_error(settings, tiny, tmp_path, monkeyp
     monkeypatch.setattr(jobs, "PATIENCE", 0.2)
     with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1: "):
         train_all(settings, [1], tiny, tmp_path, workers=dask_cluster("tcp://127.0.0.1:1"))
+
+
+def test_a_scheduler_that_never_answers_is_said_and_is_an_end(
+    settings, tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(jobs, "QUIET", 0.2)
+    monkeypatch.setattr(jobs, "PATIENCE", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        start = time.monotonic()
+        with (
+            pytest.warns(InputWarning, match=f"the scheduler at {address} has not answered for"),
+            pytest.raises(InputError, match=f"no Dask scheduler answers at {address}: the sch"),
+        ):
+            train_all(settings, [1], tiny, tmp_path, workers=dask_cluster(address))
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("whom", ["worker", "scheduler"])
+def test_a_process_that_stops_is_said_and_is_an_end(
+    settings, tiny, tmp_path, monkeypatch, dask, whom
+):
+    address, first, _, scheduler = dask
+    stopped = {"worker": first, "scheduler": scheduler}[whom]
+    monkeypatch.setattr(jobs, "QUIET", 1.0)
+    monkeypatch.setattr(jobs, "PATIENCE", 3.0)
+    monkeypatch.setattr(jobs, "LONG_PATIENCE", 3.0)
+    longer = {name: replace(config, epochs=10**6) for name, config in settings.items()}
+    monkeypatch.setattr(jobs, "WHILE", 0.0)
+    when(lambda: min(epochs(tmp_path), default=0) > 1, lambda: stopped.send_signal(signal.SIGSTOP))
+    said = "has been silent for" if whom == "worker" else "the scheduler has not answered"
+    with (
+        pytest.warns(InputWarning, match=said),
+        pytest.raises(ConnectionError, match=r"silent|does not answer"),
+    ):
+        train_all(longer, [1], tiny, tmp_path, workers=dask_cluster(address))
