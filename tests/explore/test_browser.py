@@ -64,7 +64,7 @@ def test_the_page_computes_what_numpyvae_computes(live, run, digits):
         np.testing.assert_allclose(shown, gradient.ravel(), rtol=1e-12, atol=1e-12)
     sums = live.evaluate("['train_images', 'test_images'].map("
                          "(name) => state.data[name].reduce((a, b) => a + b, 0))")  # fmt: skip
-    assert sums == [digits.train_images.sum(), digits.test_images.sum()]
+    assert sums == [digits.train_images.sum(), digits.test_images[:300].sum()]  # as many as it has
 
 
 def test_the_network_on_paper_step_by_step(live):
@@ -186,7 +186,7 @@ def test_nudge_it(live, wait, name):
     frame(live)
     rows = live.locator("#nudge .numbers td").all_inner_texts()
     before, after, change, promised, difference = (float(row.replace("−", "-")) for row in rows)
-    assert change == pytest.approx(after - before, rel=1e-3)
+    assert change == pytest.approx(after - before, rel=5e-3)  # three digits are shown
     assert change == pytest.approx(promised, rel=0.05, abs=1e-6)
     assert abs(difference) <= max(0.05 * abs(change), 1e-6)
     wait(live, "document.querySelector('#nudge .error').ariaLabel.includes('rounding')")
@@ -377,7 +377,8 @@ def test_names_full_of_markup_stay_names(open_page, make_run, digits):
 def test_no_text_of_a_run_can_become_code(make_run, digits):
     known = run_data(make_run(), digits)
     known["dataset"] = MARKUP
-    known["reconstruction"] = MARKUP
+    known["images"] = MARKUP
+    known["label_names"] = [MARKUP] * 10
     text = fill(known)
     assert text.count("</script>") == 2
     assert text.count("<script") == 2
