@@ -43,11 +43,17 @@ class Import:
     """A command that makes a run folder of the weights that ``load`` reads from such a file."""
 
     suffix: str
-    load: Callable[[Path, Config | None, tuple[int, int] | None], Run]
+    load: Callable[[Path, Config | None, tuple[int, int] | None, Path | None], Run]
     DESCRIPTION: ClassVar = """\
 Make a run folder of a file of weights, to sample from or to train on. The sizes of the network are
 those of the weights. What the file does not say has its default: that the data are the digits, the
-images square, the loss the squared error."""
+images square, the loss the squared error.
+
+Weights of another program have names of their own. --names gives a text file with a line for each
+layer, their name and ours, such as "fc1 encoder1", for all of encoder1, encoder2, mean, log_var,
+decoder1, decoder2 and decoder3. fc1.weight is taken as (out, in), fc1.kernel as (in, out); the word
+"transposed" at the end of a line turns a matrix over. A line may also map one array, as
+"w1 encoder1.weight"."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         help = f"a {self.suffix} file"
@@ -58,11 +64,20 @@ images square, the loss the squared error."""
         parser.add_argument("--dataset", metavar="NAME", default=argparse.SUPPRESS, help=help)
         add_settings(parser, "reconstruction")
         add_image_size_argument(parser, "height and width of an image")
+        help = "which of the file's names is which of ours"
+        parser.add_argument("--names", type=Path, metavar="FILE", help=help)
 
-    def run(self, file: Path, out: Path, image_size: Sequence[int] | None, **settings: Any) -> None:
+    def run(
+        self,
+        file: Path,
+        out: Path,
+        image_size: Sequence[int] | None,
+        names: Path | None,
+        **settings: Any,
+    ) -> None:
         check_suffix(file, self.suffix)
         config = Config(**settings) if settings else None
-        with begin_run(self.load(file, config, size_of(image_size)), out):
+        with begin_run(self.load(file, config, size_of(image_size), names), out):
             print(out)
 
 

@@ -14,6 +14,7 @@ from ..errors import InputError, say
 from ..functional import Array
 from ..networks import NETWORKS, NetworkName
 from .config import Config
+from .names import renamed
 from .run import Run, image_shape_of
 
 BY_INPUTS: dict[int, NetworkName] = {1: "fully-connected", 3: "conv"}  # axes of a weight, less one
@@ -38,7 +39,10 @@ def save_weights(run: Run, path: StrPath) -> None:
 
 
 def load_weights(
-    path: StrPath, config: Config | None = None, image_shape: tuple[int, int] | None = None
+    path: StrPath,
+    config: Config | None = None,
+    image_shape: tuple[int, int] | None = None,
+    names: StrPath | None = None,
 ) -> Run:
     """A run, before its first epoch, with the weights of a safetensors file.
 
@@ -47,9 +51,10 @@ def load_weights(
         config: the settings, whose sizes are taken from the weights; by default those in the file,
             or else ``Config``'s own.
         image_shape: (height, width); by default that in the file, or else a square.
+        names: a file that says which of its names is which of ours, see ``names.renamed``.
 
     Raises:
-        InputError: the file is missing, damaged or holds another model.
+        InputError: a file is missing or damaged, holds another model, or its names do not fit.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -66,7 +71,7 @@ def load_weights(
             image_shape = image_shape or image_shape_of(settings["image_shape"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"the settings in {path} make no sense: {error}") from error
-    return run_with_weights(weights, path, config, image_shape)
+    return run_with_weights(weights, path, config, image_shape, names)
 
 
 def run_with_weights(
@@ -74,6 +79,7 @@ def run_with_weights(
     path: StrPath,
     config: Config | None = None,
     image_shape: tuple[int, int] | None = None,
+    names: StrPath | None = None,
 ) -> Run:
     """A run, before its first epoch, with such weights, from the file ``path``.
 
@@ -86,6 +92,8 @@ def run_with_weights(
         if weights and all(name.startswith(prefix) for name in weights):
             say(f"the names in {path} are taken without the {prefix} before them")
             weights = {name.removeprefix(prefix): weight for name, weight in weights.items()}
+    if names is not None:
+        weights = renamed(weights, path, names)
     shapes = {name: weight.shape for name, weight in weights.items()}
     try:
         h1, *inputs = shapes["encoder1.weight"]
@@ -94,7 +102,8 @@ def run_with_weights(
         network = BY_INPUTS[len(inputs)]
     except (KeyError, ValueError):
         raise InputError(
-            f"{path} lacks a matrix encoder1.weight or mean.weight, or kernels of convolutions"
+            f"{path} lacks a matrix encoder1.weight or mean.weight, or kernels of convolutions; "
+            "--names says which of its names is which"
         ) from None
     if image_shape is None and network == "conv":
         raise InputError(f"{path} does not say for which images its convolutions are: their size")

@@ -23,7 +23,12 @@ def save_state_dict(run: Run, path: Path) -> None:
         torch.save(to_torch(run.vae).state_dict(), stream)
 
 
-def load_state_dict(path: Path, config: Config | None, image_shape: tuple[int, int] | None) -> Run:
+def load_state_dict(
+    path: Path,
+    config: Config | None = None,
+    image_shape: tuple[int, int] | None = None,
+    names: Path | None = None,
+) -> Run:
     """A run, before its first epoch, with the weights of a file; nothing in it is executed.
 
     Of a training's checkpoint, the state_dict() in it is taken.
@@ -43,7 +48,7 @@ def load_state_dict(path: Path, config: Config | None, image_shape: tuple[int, i
     if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
         raise InputError(f"{path} does not hold a state_dict(): names and tensors")
     weights = {str(name): _as_array(tensor, name, path) for name, tensor in state.items()}
-    return run_with_weights(weights, path, config, image_shape)
+    return run_with_weights(weights, path, config, image_shape, names)
 
 
 def _unpickled(stream: IO[bytes]) -> Any:

@@ -41,3 +41,17 @@ def test_weights_are_not_imported_over_the_files_of_others(numpyvae, train, mist
     Path("mine").mkdir()
     Path("mine/config.json").write_text("precious")
     mistake("import w.safetensors --out mine", "mine holds a file config.json of somebody else")
+
+
+def test_other_peoples_names_are_mapped_by_a_file(numpyvae, train, mistake, call):
+    train("--epochs 1 --out run")
+    numpyvae("export run --to w.safetensors")
+    call(reference_torch.main, "export run --to w.pt")
+    layers = ("encoder1", "encoder2", "mean", "log_var", "decoder1", "decoder2", "decoder3")
+    Path("names.txt").write_text("\n".join(f"{layer} {layer}" for layer in layers))
+    assert numpyvae("import w.safetensors --names names.txt --out a")[:2] == (0, "a\n")
+    line = "import w.pt --image-size 6 5 --names names.txt --out b"
+    assert call(reference_torch.main, line)[:2] == (0, "b\n")
+    Path("names.txt").write_text("encoder1 encoder1\nencoder1 encoder2\n")
+    mistake("import w.safetensors --names names.txt --out c", "maps encoder1.weight, as a line")
+    assert not Path("c").exists()
