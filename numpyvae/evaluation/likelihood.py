@@ -86,11 +86,11 @@ def elbo(vae: VAE, images: Array, rng: np.random.Generator, samples: int = 10) -
     check_at_least(1, "samples", samples)
     mean, log_var = encode(vae, images)
     likelihood = np.zeros(len(images))
-    for _ in range(samples):
-        for rows in batches(mean):
-            eps = rng.standard_normal(mean[rows].shape, mean.dtype)
-            z = F.reparameterize(mean[rows], log_var[rows], eps)
-            likelihood[rows] += log_likelihood(vae, images[rows], z)
+
+    def add(rows: slice, z: Array, _: Array) -> None:
+        likelihood[rows] += log_likelihood(vae, images[rows], z)
+
+    add_samples(add, mean, log_var, samples, rng)
     reconstruction = -float(likelihood.mean() / samples) - log_normalizer(vae)
     kl = float(F.kl_divergence(mean, log_var).mean(dtype=np.float64))
     return Elbo(-(reconstruction + kl) - log_normalizer(vae), reconstruction, kl)
@@ -108,8 +108,7 @@ def importance_sampled_log_likelihood(
     In expectation it is at most log p(x), approaches that as K grows, and never falls with K; with
     K = 1 it is the ELBO. Burda et al. (2016), theorem 1.
 
-    A round draws a few z for every image, so memory does not grow with K. The batches of a round
-    are shared out among the cores. ``on_samples`` is told after each round how many z it drew.
+    ``on_samples`` is told now and then how many z more there are.
 
     Returns:
         (N,), float64, in nats.
@@ -117,31 +116,52 @@ def importance_sampled_log_likelihood(
     Raises:
         InputError: ``samples`` is below 1.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from threadpoolctl import threadpool_limits
-
     check_at_least(1, "importance samples", samples)
     mean, log_var = encode(vae, images)
     log_sum = np.full(len(images), -np.inf)
 
-    def add_samples(noise: Array, rows: slice) -> None:
+    def add(rows: slice, z: Array, eps: Array) -> None:
+        loss = -log_likelihood(vae, images[rows], z)
+        log_w = log_weights(loss[:, None], z[:, None], log_var[rows], eps[:, None])
+        log_sum[rows] = np.logaddexp(log_sum[rows], log_w[:, 0])
+
+    add_samples(add, mean, log_var, samples, rng, on_samples)
+    return log_sum - math.log(samples)
+
+
+def add_samples(
+    add: Callable[[slice, Array, Array], None],
+    mean: Array,
+    log_var: Array,
+    samples: int,
+    rng: np.random.Generator,
+    on_samples: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Calls ``add`` for every sample of every batch of images: with rows, z and eps.
+
+    A round draws a few eps for every image, so memory does not grow with the samples. The batches
+    of a round are shared out among the cores, which work on it while the next one is drawn.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from threadpoolctl import threadpool_limits
+
+    def add_round(noise: Array, rows: slice) -> None:
         for eps in noise[:, rows]:
-            z = F.reparameterize(mean[rows], log_var[rows], eps)
-            loss = -log_likelihood(vae, images[rows], z)
-            log_w = log_weights(loss[:, None], z[:, None], log_var[rows], eps[:, None])
-            log_sum[rows] = np.logaddexp(log_sum[rows], log_w[:, 0])
+            add(rows, F.reparameterize(mean[rows], log_var[rows], eps), eps)
 
     # Each thread is given a core, so its matrix products must not ask for all of them; and NumPy
     # keeps in each thread what to do about overflow.
     pool = ThreadPoolExecutor(blas_threads(), initializer=partial(np.seterr, **np.geterr()))
     with threadpool_limits(1, "blas"), pool:
+        at_work: Iterator[None] = iter(())
         for start in range(0, samples, ROUND):
             count = min(ROUND, samples - start)
             noise = rng.standard_normal((count, *mean.shape), mean.dtype)
-            list(pool.map(partial(add_samples, noise), batches(mean)))
+            list(at_work)
+            at_work = pool.map(partial(add_round, noise), batches(mean))
             on_samples(count)
-    return log_sum - math.log(samples)
+        list(at_work)
 
 
 def batches(images: Array) -> Iterator[slice]:

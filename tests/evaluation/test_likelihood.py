@@ -1,6 +1,7 @@
 """Likelihoods and active units against what is known exactly."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -295,6 +296,29 @@ def test_memory_does_not_grow_with_the_samples_and_every_round_is_reported():
     vae, images = small_vae(), rng().random((3, 5))
     importance_sampled_log_likelihood(vae, images, 47, rng(), on_samples=rounds.append)
     assert rounds == [20, 20, 7]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_round_waits_for_the_one_before_and_all_are_waited_for(monkeypatch, rounds):
+    """Else two threads would add to the sums of the same images at once."""
+    monkeypatch.setattr(likelihood, "ROUND", 2)
+    at_work, most = [], []
+
+    def add(rows, *_):
+        at_work.append(rows.start)
+        most.append(at_work.count(rows.start))
+        time.sleep(0.01)
+        at_work.remove(rows.start)
+
+    mean = np.zeros((3, 2))
+    likelihood.add_samples(add, mean, mean, 2 * rounds, rng())
+    assert most == [1] * 2 * rounds
+
+    def fail(*_):
+        raise MemoryError("in a thread")
+
+    with pytest.raises(MemoryError, match="in a thread"):
+        likelihood.add_samples(fail, mean, mean, 1, rng())
 
 
 @pytest.mark.parametrize("estimate", [importance_sampled_log_likelihood, elbo])
