@@ -1,7 +1,7 @@
 """Kills, Ctrl-C, failing system calls and second writers, thrown at ``numpyvae train``.
 
     python tests/reliability/campaign.py --kills 1000 --interrupts 1000 --faults 1000 \
-        --writers 100 --record campaign.txt
+        --writers 100 --unlocks 100 --record campaign.txt
 
 Each number is one of trials; those that the record has already count. Half of the signals come
 before a call of the operating system that touches files, the others at any time. After each trial
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ TRAIN = (
 DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 ONE_LINE = r"numpyvae( \w+)?: .*\n"
-KINDS = ("kill", "interrupt", "fault", "writers")
+KINDS = ("kill", "interrupt", "fault", "writers", "unlock")
 
 
 class Campaign:
@@ -138,6 +139,30 @@ class Campaign:
         (self.run / "sample.png").unlink(missing_ok=True)
         self.must_be_whole(second)
         return f"{'resumed' if resumed else 'fresh'}, the second {'refused' * bool(second.status)}"
+
+    def unlock(self) -> str:
+        """Somebody removes the lock of a training, and a second one begins to write there."""
+        self.fresh = False
+        place = int(self.rng.integers(len(self.calls)))
+        numbers, lost = count(), False
+
+        def hook(name: str) -> None:
+            nonlocal lost
+            if next(numbers) == place:
+                lock = self.run / ".lock"
+                lost = lock.exists() and f"process {os.getpid()} " in lock.read_text()
+                lock.unlink(missing_ok=True)
+            elif lost and name == "replace":
+                os._exit(98)  # it writes on
+
+        first = self.begin(hook)
+        second = Process(self.folder, *TRAIN, "--resume")  # which may find no run yet
+        ended = [first.ended(), second.ended()]
+        for one in ended:
+            assert one.status in (0, 2), ended
+            assert re.fullmatch(ONE_LINE if one.status else "", one.err), ended
+        self.must_go_on(ended[0])
+        return f"before {self.calls[place]}, {'the first refused' * bool(ended[0].status)}"
 
     def hit(
         self, number: signal.Signals, times: int = 1, place: int | None = None

@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.parametrize(
     "line",
     [
-        "campaign.py --kills 1 --interrupts 1 --faults 1 --writers 1",
+        "campaign.py --kills 1 --interrupts 1 --faults 1 --writers 1 --unlocks 1",
         "fuzz.py --files 100",
     ],
 )
