@@ -144,4 +144,5 @@ def test_where_images_are_few_fewer_paths_are_drawn(numpyvae, train):
     train("--epochs 1 --out run")
     with pytest.warns(InputWarning, match="own.npz has 6 test images: 3 pairs, not 8"):
         assert_pictures(numpyvae, "interpolate run", "run/interpolate.png")
-    assert_pictures(numpyvae, "interpolate run --n 3", "run/interpolate.png")
+    assert_pictures(numpyvae, "interpolate run --n 3 --out three.png", "three.png")
+    assert Path("run/interpolate.png").read_bytes() == Path("three.png").read_bytes()
