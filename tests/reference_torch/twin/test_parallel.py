@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from numpyvae import Adam, Dataset, InputError, load_checkpoint, load_dataset, train
-from numpyvae.errors import ProcessLostError
+from numpyvae.errors import InputWarning, ProcessLostError
 from numpyvae.training.chance import Stream
 from numpyvae.training.run import COLUMNS, new_model
 from numpyvae.training.steps import visits
@@ -213,7 +213,9 @@ def assert_goes_on(folder):
     assert len(kept.history) >= 2
     config = replace(kept.config, epochs=len(kept.history) + 1)
     kept.config, data = config, load_dataset("own.npz")
-    resumed, whole = train(config, data, run=kept), train(config, data)
+    with pytest.warns(InputWarning, match="trained with PyTorch .* in 2 processes and goes on wi"):
+        resumed = train(config, data, run=kept)
+    whole = train(config, data)
     for row, expected in zip(resumed.history, whole.history, strict=True):
         assert row["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-4)
 
