@@ -365,7 +365,7 @@ def test_names_full_of_markup_stay_names(open_page, make_run, digits):
     run = make_run(dataset=name)
     data = replace(digits, name=name, label_names=(MARKUP,) * 10)
     opened = open_page(run, data)
-    assert opened.inner_text("#look .picker").endswith(f"a {MARKUP}")
+    assert opened.inner_text("#look .picker").endswith(f": {MARKUP}")
     assert opened.inner_text("#look em") == name
     assert opened.locator("script").count() == 2
     assert opened.locator("main img, header img").count() == 0

@@ -54,7 +54,8 @@ function look_section(state) {
 
   const count = data.test_images.shape[0];
   const labels = data.run.test_labels;
-  const what = (n) => `a ${label_name(data.run, labels[n])}`;
+  const article = data.run.label_names ? "" : "a ";
+  const what = (n) => `${article}${label_name(data.run, labels[n])}`;
   const picker = slider("Test image", {
     min: 0,
     max: count - 1,
