@@ -74,7 +74,7 @@ def minibatches_of(contender: str, path: str) -> Iterator[tuple[Array, Array]]:
     else:
         images = load_dataset(path).train_images
     while True:
-        yield from visits(images, Config(), rng, shuffled=True)
+        yield from visits(images, Config("mnist"), rng, shuffled=True)
 
 
 def loaded(path: str, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
@@ -91,8 +91,11 @@ def loaded(path: str, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]
             return np.array(self.images[row])
 
     while True:
-        for x in DataLoader(Rows(), Config().batch_size, shuffle=True, num_workers=2):
-            yield as_floats(x.numpy()), rng.standard_normal((len(x), Config().z_dim), np.float32)
+        for x in DataLoader(Rows(), Config("mnist").batch_size, shuffle=True, num_workers=2):
+            yield (
+                as_floats(x.numpy()),
+                rng.standard_normal((len(x), Config("mnist").z_dim), np.float32),
+            )
 
 
 # Around them

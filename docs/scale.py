@@ -74,7 +74,7 @@ def worker() -> None:
     torch.set_num_threads(1)
     with joined({}) as world:
         found: dict[str, Any] = {}
-        vector = torch.zeros(len(new_model(Config(), (28, 28)).parameters.flat))
+        vector = torch.zeros(len(new_model(Config("mnist"), (28, 28)).parameters.flat))
         found["all-reduce"] = milliseconds(world, lambda: world.total(vector))
         found["latency"] = milliseconds(world, lambda: world.total(vector[:1]))
         for batch in MEASURED:

@@ -109,10 +109,10 @@ def data(seconds: float, path: str, train: bool) -> dict[str, float]:
         return figures
     vae = VAE()
     stepper = NumpyStepper(vae, Adam(vae.parameters, weight_decay=0.01))
-    x, eps = next(visits(images[:64], Config(), np.random.default_rng(0)))
+    x, eps = next(visits(images[:64], Config("mnist"), np.random.default_rng(0)))
     stepper.train(x, eps, 1.0)  # all that does not depend on the number of images is there
     model, start = held(), time.perf_counter()
-    batches = visits(images, Config(), np.random.default_rng(0), shuffled=True)
+    batches = visits(images, Config("mnist"), np.random.default_rng(0), shuffled=True)
     stepper.train(*next(batches), 1.0)
     first = time.perf_counter() - start
     with stepper.adam.threads(blas_threads()):

@@ -12,7 +12,7 @@ from ..data.loading import load_dataset
 from ..errors import InputError
 from ..networks import NETWORKS
 from ..reconstruction import RECONSTRUCTIONS
-from ..training.config import Config
+from ..training.config import ARTICLE, Config
 from ..training.folder import is_of_run
 from ..training.run import Run
 
@@ -23,7 +23,8 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     "epochs": {
         "type": int,
         "metavar": "N",
-        "help": "passes over the images (default: 10, or more where there are few; digits 60)",
+        "help": "passes over the images (default 10, or more where there are few; digits "
+        f"{DEFAULT.epochs})",
     },
     "patience": {
         "type": int,
@@ -48,14 +49,19 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     "beta": {
         "type": float,
         "metavar": "X",
-        "help": f"weight of the KL divergence (default {DEFAULT.beta:g})",
+        "help": f"weight of the KL divergence (default {ARTICLE['beta']:g}; digits "
+        f"{DEFAULT.beta:g})",
     },
     "beta_warmup": {
         "type": int,
         "metavar": "EPOCHS",
         "help": "epochs in which the weight rises from 0 to beta, against collapse (default 0)",
     },
-    "z_dim": {"type": int, "metavar": "N", "help": f"latent units (default {DEFAULT.z_dim})"},
+    "z_dim": {
+        "type": int,
+        "metavar": "N",
+        "help": f"latent units (default {ARTICLE['z_dim']}; digits {DEFAULT.z_dim})",
+    },
     "network": {
         "choices": list(NETWORKS),
         "help": f"{DEFAULT.network} (default), or conv: convolutions, for images of 8 x 8 or more",

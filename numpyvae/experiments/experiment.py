@@ -67,7 +67,9 @@ def redo(
         LossNotFiniteError, KeyboardInterrupt: as ``train`` does; called again, it goes on.
     """
     if experiment.setting:  # the values take its place
-        config = _changed(config, experiment.setting, getattr(Config(), experiment.setting))
+        config = _changed(
+            config, experiment.setting, getattr(Config(config.dataset), experiment.setting)
+        )
     settings = _settings(experiment, config, experiment.values if values is None else values)
     seeds = seeds if seeds is not None else 5 if config.dataset == "digits" else 3
     out = user_path(out)

@@ -20,6 +20,8 @@ from ..reconstruction import RECONSTRUCTIONS, Reconstruction
 MOST, LARGEST = 10**6, 1e30  # of anything: beyond these, numbers overflow rather than mean much
 STEPS = 2500  # of training, at least, where nobody says how many epochs
 LrSchedule = Literal["constant", "cosine"]
+ARTICLE: dict[str, Any] = {"epochs": 10, "beta": 1.0, "z_dim": 50}
+DEFAULTS = {"digits": {"epochs": 120, "beta": 0.5, "z_dim": 20}}  # found for them: docs/start.md
 NEWER = {  # settings that older checkpoints lack
     "network": "fully-connected",
     "importance_samples": 1,
@@ -31,11 +33,11 @@ NEWER = {  # settings that older checkpoints lack
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides how a run goes; the defaults are the article's.
+    """Everything that decides how a run goes; the defaults are the article's, but for ``DEFAULTS``.
 
     Args:
         dataset: a name or a path, as ``load_dataset`` takes it.
-        epochs: passes over the training images; by default 60 on ``"digits"``, 10 elsewhere.
+        epochs: passes over the training images.
         patience: end the run early after so many epochs without a lower validation loss; None
             never does.
         batch_size: images per step.
@@ -63,16 +65,16 @@ class Config:
     """
 
     dataset: str = "digits"
-    epochs: int = None  # type: ignore[assignment]  # becomes a number in __post_init__
+    epochs: int = None  # type: ignore[assignment]  # becomes that of DEFAULTS
     patience: int | None = None
     batch_size: int = 64
     lr: float = 1e-3
     lr_schedule: LrSchedule = "constant"
     weight_decay: float = 0.01
-    beta: float = 1.0
+    beta: float = None  # type: ignore[assignment]
     beta_warmup: int = 0
     network: NetworkName = "fully-connected"
-    z_dim: int = 50
+    z_dim: int = None  # type: ignore[assignment]
     hidden: tuple[int, int] = None  # type: ignore[assignment]  # so does this
     reconstruction: Reconstruction = "mse"
     importance_samples: int = 1
@@ -82,8 +84,10 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs is None:
-            self._set("epochs", 60 if self.dataset == "digits" else 10)
+        for name, value in DEFAULTS.get(self.dataset, ARTICLE).items():
+            if getattr(self, name) is None:
+                tight = name == "beta" and self.importance_samples != 1 and self.bound != "elbo"
+                self._set(name, 1.0 if tight else value)
         if not isinstance(self.dataset, str | os.PathLike):
             raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
         self._set("dataset", os.fspath(self.dataset))

@@ -26,7 +26,7 @@ def test_every_table_has_a_place():
 
 
 def test_the_article_has_so_many_parameters():
-    assert scale.network() == len(scale.new_model(scale.Config(), (28, 28)).parameters.flat)
+    assert scale.network() == len(scale.new_model(scale.Config("mnist"), (28, 28)).parameters.flat)
 
 
 def test_a_step_is_computing_and_a_ring():

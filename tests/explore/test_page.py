@@ -66,7 +66,7 @@ def test_the_book_s_page_is_up_to_date_and_small(make_explore):
 
 
 def test_the_page_of_the_article_s_network_is_small(digits):
-    run = Run.start(Config(), (28, 28))
+    run = Run.start(Config("mnist"), (28, 28))
     assert len(page(run, digits).encode()) <= 6e6
 
 

@@ -63,7 +63,11 @@ def test_settings_from_before_importance_samples_are_a_plain_vae():
 
 
 def test_digits_get_more_epochs_by_default():
-    assert (Config().epochs, Config("mnist").epochs, Config(epochs=3).epochs) == (60, 10, 3)
+    assert (Config().epochs, Config("mnist").epochs, Config(epochs=3).epochs) == (120, 10, 3)
+    assert (Config().beta, Config("mnist").beta, Config(beta=0.0).beta) == (0.5, 1.0, 0.0)
+    assert (Config(importance_samples=5).beta, Config(importance_samples=5, bound="elbo").beta) == (
+        *(1.0, 0.5),
+    )
 
 
 def test_numbers_of_numpy_lists_and_paths_are_understood():
