@@ -244,7 +244,11 @@ def test_a_killed_process_ends_all_and_others_go_on(start, own_folder):
 
     epochs = len(load_checkpoint(run).history) + 1
     statuses, out, errors = ended(start(*2 * [["--epochs", epochs, "--out", "run", "--resume"]]))
-    assert (statuses, errors, out[1]) == ([0, 0], ["", ""], "")
+    assert (statuses, errors[1], out[1]) == ([0, 0], "", "")
+    assert re.search(
+        r"in 4 processes and goes on with .* in 2 processes: not to the bit", errors[0]
+    )
+    assert errors[0].count("\n") == 1
     assert out[0].count(f"{epochs}/{epochs}") == out[0].count("The run is in run") == 1
     assert (run / "evolution.png").exists()
     assert len((run / "history.csv").read_text().splitlines()) == epochs + 1
