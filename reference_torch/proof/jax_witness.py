@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from numpyvae import VAE, Adam, FullyConnected, InputError
+from numpyvae import VAE, Adam, InputError
 from numpyvae.functional import Array
 
-from ..twin.jax_model import loss
+from ..twin.jax_model import TWINS, loss
 from .parity import Comparison, model_parity
 
 
@@ -21,7 +21,7 @@ def jax_parity(vae: VAE, x: Array, eps: Array, beta: float = 1.0) -> list[Compar
     """``model_parity`` with JAX's losses and gradients.
 
     Raises:
-        InputError: the network is not ``FullyConnected``, the only one written in JAX.
+        InputError: the network is none that is written in JAX.
     """
     found = losses_and_gradients(vae, x, eps, beta)
     return [
@@ -32,8 +32,9 @@ def jax_parity(vae: VAE, x: Array, eps: Array, beta: float = 1.0) -> list[Compar
 
 def losses_and_gradients(vae: VAE, x: Array, eps: Array, beta: float) -> dict[str, Array]:
     """What ``model_parity`` compares, from JAX."""
-    if not isinstance(vae.network, FullyConnected):
-        raise InputError(f"the JAX witness knows fully connected networks only: {vae.network}")
+    if type(vae.network) not in TWINS:
+        raise InputError(f"the JAX witness does not know this network: {vae.network}")
+    network = TWINS[type(vae.network)](vae.network)
     bound = getattr(vae, "bound", "elbo")
     settings: dict[str, Any] = {
         "reconstruction": vae.reconstruction,
@@ -46,7 +47,7 @@ def losses_and_gradients(vae: VAE, x: Array, eps: Array, beta: float) -> dict[st
         moved |= {"log_var": moved["mean"], "z": jnp.zeros(eps.shape, x.dtype)}
 
         def total(w: Any, x: Any, moved: Any) -> tuple[Any, dict[str, Any]]:
-            return loss(w, x, jnp.asarray(eps), beta, **settings, moved=moved)
+            return loss(w, x, jnp.asarray(eps), beta, **settings, moved=moved, network=network)
 
         differentiate = jax.jit(jax.grad(total, argnums=(0, 1, 2), has_aux=True))
         (of_w, of_x, of_moved), terms = differentiate(w, jnp.asarray(x), moved)

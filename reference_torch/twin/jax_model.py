@@ -1,33 +1,76 @@
 """numpyvae's model the way a JAX user would write it: pure functions of the weights by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, assert_never
 
 import jax
 import jax.numpy as jnp
 
+from numpyvae.convolutional import Convolutional
 from numpyvae.importance import Bound
+from numpyvae.network import FullyConnected, Network
 from numpyvae.reconstruction import Reconstruction
 
 Weights = Mapping[str, jax.Array]
+Coder = Callable[[Weights, jax.Array], Any]
+AXES = ("NHWC", "OIHW", "NHWC")  # of images, kernels and images
 
 
 def linear(w: Weights, layer: str, x: jax.Array) -> jax.Array:
     return x @ w[f"{layer}.weight"].T + w[f"{layer}.bias"]
 
 
-def encode(w: Weights, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """``FullyConnected``'s encoder: mean and log-variance of z, (B, z_dim), for x of (B, x_dim)."""
-    h1 = jax.nn.relu(linear(w, "encoder1", x))
-    h2 = jax.nn.relu(linear(w, "encoder2", h1))
-    return linear(w, "mean", h2), linear(w, "log_var", h2)
+def fully_connected() -> tuple[Coder, Coder]:
+    """``FullyConnected``: its encoder, x (B, x_dim) to mean and log-variance of z, (B, z_dim) each,
+    and its decoder, z to logits."""
+
+    def encode(w: Weights, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        h1 = jax.nn.relu(linear(w, "encoder1", x))
+        h2 = jax.nn.relu(linear(w, "encoder2", h1))
+        return linear(w, "mean", h2), linear(w, "log_var", h2)
+
+    def decode(w: Weights, z: jax.Array) -> jax.Array:
+        h3 = jax.nn.relu(linear(w, "decoder1", z))
+        h4 = jax.nn.relu(linear(w, "decoder2", h3))
+        return linear(w, "decoder3", h4)
+
+    return encode, decode
 
 
-def decode(w: Weights, z: jax.Array) -> jax.Array:
-    """``FullyConnected``'s decoder: the logits (B, x_dim) of latent vectors z of (B, z_dim)."""
-    h3 = jax.nn.relu(linear(w, "decoder1", z))
-    h4 = jax.nn.relu(linear(w, "decoder2", h3))
-    return linear(w, "decoder3", h4)
+def convolutional(image_shape: Sequence[int], channels: Sequence[int]) -> tuple[Coder, Coder]:
+    """``Convolutional``, likewise. JAX has images as rows of pixels with their channels, too."""
+    height, width, c0 = (*image_shape, 1)[:3]
+
+    def halve(w: Weights, layer: str, x: jax.Array) -> jax.Array:
+        padding = ((1, 1), (1, 1))
+        kernel, bias = w[f"{layer}.weight"], w[f"{layer}.bias"]
+        return jax.lax.conv_general_dilated(x, kernel, (2, 2), padding, None, None, AXES) + bias
+
+    def double(w: Weights, layer: str, x: jax.Array, size: tuple[int, int]) -> jax.Array:
+        """The transposed convolution: 0 between the pixels, and the kernel turned round."""
+        kernel = jnp.flip(w[f"{layer}.weight"], (2, 3)).swapaxes(0, 1)
+        padding = tuple((2, 2 + n % 2) for n in size)
+        y = jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, (2, 2), None, AXES)
+        return y + w[f"{layer}.bias"]
+
+    def encode(w: Weights, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        h1 = jax.nn.relu(halve(w, "encoder1", x.reshape(-1, height, width, c0)))
+        h2 = jax.nn.relu(halve(w, "encoder2", h1)).reshape(len(x), -1)
+        return linear(w, "mean", h2), linear(w, "log_var", h2)
+
+    def decode(w: Weights, z: jax.Array) -> jax.Array:
+        h3 = jax.nn.relu(linear(w, "decoder1", z))
+        h3 = h3.reshape(-1, height // 4, width // 4, channels[1])
+        h4 = jax.nn.relu(double(w, "decoder2", h3, (height // 2, width // 2)))
+        return double(w, "decoder3", h4, (height, width)).reshape(len(z), -1)
+
+    return encode, decode
+
+
+TWINS: dict[type[Network], Callable[[Any], tuple[Coder, Coder]]] = {
+    FullyConnected: lambda network: fully_connected(),  # noqa: ARG005
+    Convolutional: lambda network: convolutional(*network.sizes[:2]),
+}
 
 
 def reconstruction_loss(kind: Reconstruction, logits: jax.Array, x: jax.Array) -> jax.Array:
@@ -50,12 +93,14 @@ def loss(
     samples: int = 1,
     bound: Bound = "elbo",
     moved: Mapping[str, Any] | None = None,
+    network: tuple[Coder, Coder] | None = None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The total of ``VAE.forward`` or ``IWAE.forward``, and its terms by name.
 
     ``moved`` is added to ``mean``, ``log_var`` and ``z``: the gradient with respect to it, at 0, is
-    that with respect to them.
+    that with respect to them. ``network``: encoder and decoder, by default ``fully_connected()``.
     """
+    encode, decode = network or fully_connected()
     moved = moved or {"mean": 0, "log_var": 0, "z": 0}
     mean, log_var = encode(w, x)
     mean, log_var = mean + moved["mean"], log_var + moved["log_var"]

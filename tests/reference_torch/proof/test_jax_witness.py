@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from numpyvae import VAE, Adam, FullyConnected, InputError
+from numpyvae import VAE, Adam, Convolutional, FullyConnected, InputError
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
 from numpyvae.importance import IWAE
@@ -49,6 +49,14 @@ class TestJax:
         assert {comparison.witness for comparison in comparisons} == {"JAX"}
         assert_agree(comparisons)
 
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    def test_convolutions(self, parity, dtype):
+        """Of images whose sides leave a pixel over at both halvings."""
+        rng = np.random.default_rng(0)
+        vae = VAE(Convolutional((11, 10, 2), (3, 4), 2, dtype, seed=0), "bce")
+        x = rng.random((3, 220)).astype(dtype)
+        assert_agree(parity(vae, x, rng.standard_normal((3, 2)).astype(dtype)))
+
     @pytest.mark.parametrize("bound", [None, "dreg"])
     def test_a_lost_path_is_noticed(self, parity, bound, monkeypatch):
         right = F.reparameterize_backward
@@ -70,7 +78,7 @@ class TestJax:
 
         vae = VAE(FullyConnected(4, 3, 3, 2, np.float64))
         vae.network = object()
-        with pytest.raises(InputError, match="fully connected networks only"):
+        with pytest.raises(InputError, match="does not know this network"):
             losses_and_gradients(vae, np.zeros((1, 4)), np.zeros((1, 2)), 1.0)
 
     @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
