@@ -13,7 +13,7 @@ import numpy as np
 from numpyvae import VAE, Adam, InputError
 from numpyvae.functional import Array
 
-from ..twin.jax_model import TWINS, loss
+from ..twin.jax_model import RECONSTRUCTIONS, TWINS, loss
 from .parity import Comparison, model_parity
 
 
@@ -21,7 +21,7 @@ def jax_parity(vae: VAE, x: Array, eps: Array, beta: float = 1.0) -> list[Compar
     """``model_parity`` with JAX's losses and gradients.
 
     Raises:
-        InputError: the network is none that is written in JAX.
+        InputError: the network or the loss is none that is written in JAX.
     """
     found = losses_and_gradients(vae, x, eps, beta)
     return [
@@ -32,8 +32,9 @@ def jax_parity(vae: VAE, x: Array, eps: Array, beta: float = 1.0) -> list[Compar
 
 def losses_and_gradients(vae: VAE, x: Array, eps: Array, beta: float) -> dict[str, Array]:
     """What ``model_parity`` compares, from JAX."""
-    if type(vae.network) not in TWINS:
-        raise InputError(f"the JAX witness does not know this network: {vae.network}")
+    for known, given in ((TWINS, type(vae.network)), (RECONSTRUCTIONS, vae.reconstruction)):
+        if given not in known:
+            raise InputError(f"the JAX witness does not know this model: {vae!r}")
     network = TWINS[type(vae.network)](vae.network)
     bound = getattr(vae, "bound", "elbo")
     settings: dict[str, Any] = {

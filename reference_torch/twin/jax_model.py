@@ -1,7 +1,7 @@
 """numpyvae's model the way a JAX user would write it: pure functions of the weights by name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -73,15 +73,20 @@ TWINS: dict[type[Network], Callable[[Any], tuple[Coder, Coder]]] = {
 }
 
 
-def reconstruction_loss(kind: Reconstruction, logits: jax.Array, x: jax.Array) -> jax.Array:
-    """Of each image, (B,), for logits and x of (B, x_dim)."""
-    match kind:
-        case "mse":
-            return jnp.sum((jax.nn.sigmoid(logits) - x) ** 2, axis=1)
-        case "bce":  # the textbook's other form has a wrong gradient at a logit of 0, see proof.md
-            return jnp.sum(jax.nn.softplus(logits) - x * logits, axis=1)
-        case unknown:
-            assert_never(unknown)
+def squared_error(logits: jax.Array, x: jax.Array) -> jax.Array:
+    return jnp.sum((jax.nn.sigmoid(logits) - x) ** 2, axis=1)
+
+
+def cross_entropy(logits: jax.Array, x: jax.Array) -> jax.Array:
+    """The textbook's other form would have a wrong gradient at a logit of 0: see docs/proof.md."""
+    return jnp.sum(jax.nn.softplus(logits) - x * logits, axis=1)
+
+
+# Of logits and x, (B, x_dim) both; returns (B,)
+RECONSTRUCTIONS: dict[Reconstruction, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "mse": squared_error,
+    "bce": cross_entropy,
+}
 
 
 def loss(
@@ -108,7 +113,7 @@ def loss(
     z = means + jnp.exp(log_vars / 2) * eps + moved["z"]
 
     def log_weights(z: jax.Array, log_q: jax.Array) -> tuple[jax.Array, jax.Array]:
-        losses = reconstruction_loss(reconstruction, decode(w, z), images)
+        losses = RECONSTRUCTIONS[reconstruction](decode(w, z), images)
         return losses, (jnp.sum(-0.5 * z**2 - log_q, axis=1) - losses).reshape(-1, samples)
 
     log_q = -0.5 * (log_vars + eps**2)

@@ -73,12 +73,13 @@ class TestJax:
         with pytest.raises(AssertionError, match=r"NumPy and JAX disagree:\nx: NumPy .*, JAX "):
             assert_agree(comparisons)
 
-    def test_another_network_is_refused(self):
+    @pytest.mark.parametrize("part", ["network", "reconstruction"])
+    def test_another_model_is_refused(self, part):
         from reference_torch.proof.jax_witness import losses_and_gradients
 
         vae = VAE(FullyConnected(4, 3, 3, 2, np.float64))
-        vae.network = object()
-        with pytest.raises(InputError, match="does not know this network"):
+        setattr(vae, part, "another")
+        with pytest.raises(InputError, match=r"does not know this model: .*another"):
             losses_and_gradients(vae, np.zeros((1, 4)), np.zeros((1, 2)), 1.0)
 
     @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
