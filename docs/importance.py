@@ -1,19 +1,23 @@
-"""Trains and measures what importance.md shows, and writes its tables.
+"""Trains and measures what importance.md shows, and writes its tables and one of noise.md.
 
     python docs/importance.py digits      the embedded digits: about a quarter of an hour
     python docs/importance.py mnist       MNIST: about an hour on one core, and evaluation
     python docs/importance.py mistakes    what the mistakes do: some minutes
+    python docs/importance.py dreg        the table of noise.md: some minutes
 
 Every row is a command of ``numpyvae``, printed as it is called. Runs and evaluations are kept in
 runs/importance, and what is finished there is not done again.
 """
 
 import json
+import math
 import shlex
 import sys
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 from generated import DOCS, deviating, put
 from mistakes import check_model, train
 
@@ -26,9 +30,11 @@ RUNS = Path("runs/importance")
 ROWS = (("elbo", 1), ("elbo", 5), ("elbo", 50), ("importance", 5), ("importance", 50))
 SEEDS = {1: (0, 1, 2), 5: (0, 1, 2), 50: (0,)}  # by importance samples: 50 cost ten times as much
 SETTINGS = {
-    "digits": "--epochs 60",
-    "mnist": "--epochs 10 --batch-size 100 --lr-schedule cosine",
+    "digits": "--dataset digits --hidden 200 200 --epochs 60",
+    "mnist": "--dataset mnist --hidden 200 200 --epochs 10 --batch-size 100 --lr-schedule cosine",
+    "dreg": "--dataset digits --hidden 100 100 --epochs 20",
 }
+PAIRED = (0, 1, 2)  # seeds of the table of noise.md
 MISTAKES: dict[str, Any] = {
     "epochs": 25,
     "hidden": (200, 200),
@@ -36,23 +42,26 @@ MISTAKES: dict[str, Any] = {
     "binarize": True,
     "importance_samples": 5,
 }
-EVALUATED = 5000  # importance samples, as in the paper
+EVALUATED = {"digits": 5000, "mnist": 5000, "dreg": 1000}  # importance samples; 5000 in the paper
 IMAGES = 1000  # the first test images, if there are so many
 CHECKED = 16  # test images for which gradients are compared
 
 
 def main(what: str) -> None:
-    text = mistakes() if what == "mistakes" else paper(what)
-    put(DOCS / "importance.md", "measured", {what: text})
+    if what == "dreg":
+        put(DOCS / "noise.md", "measured", {what: dreg()})
+    else:
+        text = mistakes() if what == "mistakes" else paper(what)
+        put(DOCS / "importance.md", "measured", {what: text})
 
 
 # The paper's table
 
 
-def paper(dataset: str) -> str:
+def paper(name: str) -> str:
     rows = []
     for bound, samples in ROWS:
-        found = [measured(dataset, bound, samples, seed) for seed in SEEDS[samples]]
+        found = [measured(name, bound, samples, seed) for seed in SEEDS[samples]]
         cells = ["VAE" if bound == "elbo" else "IWAE", str(samples)]
         for number, form in (("nll", ".2f"), ("active_units", ".0f"), ("elbo", ".2f")):
             cells.append(deviating([result[number] for result in found], form))
@@ -60,22 +69,49 @@ def paper(dataset: str) -> str:
     return table(["", "K", "NLL", "active units", "ELBO"], rows)
 
 
-def measured(dataset: str, bound: str, samples: int, seed: int) -> dict[str, Any]:
+def measured(name: str, bound: str, samples: int, seed: int) -> dict[str, Any]:
     """What ``evaluate`` finds, after as much training as is missing."""
-    run = RUNS / f"{dataset}-{bound}-{samples}-{seed}"
+    run = RUNS / f"{name}-{bound}-{samples}-{seed}"
     if not (run / "checkpoint.npz").exists():
         call(
-            f"train --dataset {dataset} --reconstruction bce --binarize --hidden 200 200 "
-            f"{SETTINGS[dataset]} --importance-samples {samples} --bound {bound} --seed {seed} "
-            f"--out {run}"
+            f"train {SETTINGS[name]} --reconstruction bce --binarize "
+            f"--importance-samples {samples} --bound {bound} --seed {seed} --out {run}"
         )
     elif len((kept := load_checkpoint(run)).history) < kept.config.epochs:
         call(f"train --out {run} --resume")
     found = run / "evaluation.json"
     if not found.exists():
-        call(f"evaluate {run} --importance-samples {EVALUATED} --n {IMAGES} --json {found}")
+        call(f"evaluate {run} --importance-samples {EVALUATED[name]} --n {IMAGES} --json {found}")
     numbers: dict[str, Any] = json.loads(found.read_text())
     return numbers
+
+
+def dreg() -> str:
+    """The two gradients of one bound, from the same seeds."""
+    rows = []
+    for samples in (5, 50):
+        nll = {
+            bound: [measured("dreg", bound, samples, seed)["nll"] for seed in PAIRED]
+            for bound in ("importance", "dreg")
+        }
+        ahead = np.subtract(nll["importance"], nll["dreg"]).tolist()
+        rows.append(
+            [
+                str(samples),
+                *(deviating(values) for values in nll.values()),
+                ", ".join(f"{by:+.2f}" for by in ahead),
+                verdict(ahead),
+            ]
+        )
+    return table(["K", "NLL, IWAE", "NLL, DReG", "DReG ahead by, seed by seed", "verdict"], rows)
+
+
+def verdict(ahead: list[float]) -> str:
+    """Who is ahead, if the mean is beyond two standard errors and every seed says the same."""
+    clear = abs(mean(ahead)) > 2 * stdev(ahead) / math.sqrt(len(ahead))
+    if not clear or min(ahead) <= 0 <= max(ahead):
+        return "undecided"
+    return "DReG" if ahead[0] > 0 else "IWAE"
 
 
 def call(line: str) -> None:

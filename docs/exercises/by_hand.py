@@ -5,9 +5,10 @@ Copy this file, fill in the functions from top to bottom, and have them graded a
     python -m reference_torch grade FILE
 
 docs/exercises.md says how to work; a number such as (B2) is that of an equation in
-docs/backward.md, (A1) one in docs/adam.md. Some rules hold everywhere:
+docs/backward.md, (A1) one in docs/adam.md, (I1) one in docs/importance.md. Some rules hold
+everywhere:
 
-- Return new arrays and leave the arguments as they are. (The last exercise is different.)
+- Return new arrays and leave the arguments as they are. (Part 3 is different.)
 - A gradient has the shape and the dtype of what it is the gradient of.
 - L is the loss: summed over pixels or latent units, and summed over the B images of the batch.
 - grad_y stands for dL/dy.
@@ -141,5 +142,49 @@ def adam_step(
     are as you left them the step before, and zeros before the first. Only p is graded, so keep
     the paper's averages in them or the sums (A1) and (A2), as you like.
     Shapes: p, g, m and v (n,).
+    """
+    raise NotImplementedError
+
+
+# Part 4: a tighter bound
+
+
+def log_weights_backward(grad_log_w: Array, z: Array, log_var: Array) -> tuple[Array, Array, Array]:
+    """dL/dreconstruction (I4), dL/dz (I5) and dL/dlog_var (I6), where log_w is (I1).
+
+    For each sample, that is 1/2 of the sum of eps² - z² + log_var over the latent units, minus its
+    reconstruction loss. z is held still for log_var, which an image's K samples share.
+    Shapes: grad_log_w (B, K), z (B, K, z), log_var (B, z); returns (B, K), (B, K, z) and (B, z).
+    """
+    raise NotImplementedError
+
+
+def log_mean_exp_backward(grad_bound: float, log_w: Array) -> Array:
+    """dL/dlog_w (I3), where each image's bound is log 1/K sum_k exp(log_w). (I2)
+
+    grad_bound is dL/dbound, one number, the same for all images. log_w may be -1000 or 1000.
+    Shapes: (B, K).
+    """
+    raise NotImplementedError
+
+
+def iwae_backward_z(log_w: Array, slope: Array, z: Array) -> Array:
+    """dL/dz of every sample, where L is minus the sum of all images' bounds. (I3) to (I5)
+
+    slope is what comes up through the decoder if it is given the gradient 1 at each sample's
+    reconstruction loss: that loss's derivative with respect to the sample's own z.
+    Shapes: log_w (B, K), slope and z (B, K, z); returns (B, K, z).
+    """
+    raise NotImplementedError
+
+
+def dreg_backward(
+    log_w: Array, slope: Array, z: Array, log_var: Array, eps: Array
+) -> tuple[Array, Array]:
+    """The doubly reparameterised gradient of L at mean and log_var, (I10), L as above.
+
+    The rows are many draws of eps for one image. Graded is each result's mean over them, which must
+    be that of the bound's own gradient, and its variance, which must be smaller.
+    Shapes: log_w (B, K), slope, z and eps (B, K, z), log_var (B, z); returns (B, z) twice.
     """
     raise NotImplementedError

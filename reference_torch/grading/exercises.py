@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from numpyvae import VAE
-from numpyvae import functional as F
 from numpyvae.functional import Array
+from numpyvae.importance import log_weights
 from numpyvae.network import FullyConnected
 from numpyvae.reconstruction import Reconstruction
 
@@ -22,13 +22,14 @@ from ..twin.model import TorchVAE
 from ..twin.network import TorchFullyConnected
 from .known_mistakes import ADAM as ADAM_LINES
 from .known_mistakes import adam_path
-from .worker import STEPS, Arguments, Call, call, call_for_names, take_steps
+from .worker import STEPS, Arguments, Call, call, call_for_names, source, take_steps
 
 # (B, in, out): with different sizes a transposition shows by its shape, with equal ones by its
 # values; a size of 1 may be broadcast where it should not be.
 SHAPES = ((4, 3, 5), (5, 1, 2), (1, 4, 1), (1, 1, 1), (3, 3, 3))
 MANY_ROWS = ((64, 12, 9), (130, 4, 3))
 EDGE_SHAPE = (8, 6, 5)
+DRAWS = 2000  # of the noise, where a result need only be right on average
 DTYPES = ("float64", "float32")
 
 
@@ -92,6 +93,8 @@ class Exercise(NamedTuple):
     ``autograd`` and ``source`` find the results for the same arguments: the first is what grading
     compares with, the second only helps to recognise mistakes. ``draws`` make usual arguments, and
     ``edges`` special ones, by what is special. ``call`` gives them to the learner's function.
+    ``lent`` are the operations that it may call and need not have solved. ``estimated``: what the
+    results need only be equal to on average, with less noise; a row is a draw.
     """
 
     name: str
@@ -101,6 +104,8 @@ class Exercise(NamedTuple):
     source: Callable[..., Any]
     edges: Mapping[str, Draws] = {}
     call: Call = call
+    lent: tuple[str, ...] = ()
+    estimated: Callable[..., tuple[Tensor, ...]] | None = None
 
     def problems(self) -> Iterator[Problem]:
         """All that the function is called with; two have the same shape and dtype."""
@@ -122,7 +127,7 @@ def operation(
     draw: Draws,
     edges: Mapping[str, Draws] = {},
 ) -> Exercise:
-    """An exercise that ``functional`` solves, and that later ones are lent.
+    """An exercise that a function of the package solves, and that later ones are lent.
 
     Its results are proportional to what is called grad_..., whatever the size of that.
     """
@@ -135,9 +140,8 @@ def operation(
     if any(argument.startswith("grad_") for argument in signature(autograd).parameters):
         sizes = {f"gradients of {scale:g}": partial(scaled, scale) for scale in (1e-20, 1e-8, 1e6)}
         edges = sizes | dict(edges)
-    return Exercise(
-        name, results, (draw,), autograd, lambda **given: getattr(F, name)(**given), edges
-    )
+    # looked up when it is called: a known mistake may have taken its place
+    return Exercise(name, results, (draw,), autograd, lambda **given: source(name)(**given), edges)
 
 
 def gradients(y: Tensor, inputs: list[Tensor], grad_y: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -324,6 +328,108 @@ def source_adam_step(**given: Any) -> list[Array]:
     return adam_path(ADAM_LINES, given, STEPS)
 
 
+def draw_log_weights(draw: Draw) -> Arguments:
+    """What the backward passes of the importance-weighted bound are given: B images, K samples."""
+    samples, z_dim = draw.n_in, draw.n_out
+    return {
+        "grad_log_w": draw.ins(),
+        "log_w": 2 * draw.ins(),
+        "slope": draw.normal(draw.rows, samples, z_dim),
+        "z": draw.normal(draw.rows, samples, z_dim),
+        "log_var": draw.outs(),
+    }
+
+
+def these(*names: str) -> Draws:
+    return lambda draw: {name: draw_log_weights(draw)[name] for name in names}
+
+
+def draw_bound(draw: Draw) -> Arguments:
+    return {"grad_bound": -draw.number(), "log_w": 2 * draw.ins()}
+
+
+def draw_samples(draw: Draw) -> Arguments:
+    """Draws of z for one image, from a q near the posterior of a linear decoder, and log-weights.
+
+    x is 0 and the decoder's output is z A, so that R is |z A|² / 2, and its slope z A Aᵀ.
+    """
+    samples, z_dim = draw.rows % 4 + 2, min(draw.n_in, 4)
+    decoder = 0.5 * draw.normal(z_dim, z_dim + 1)
+    precision = np.eye(z_dim, dtype=draw.dtype) + decoder @ decoder.T
+    mean = 0.5 * draw.normal(1, z_dim)
+    log_var = 0.2 * draw.normal(1, z_dim) - np.log(np.diag(precision))
+    eps = draw.normal(DRAWS, samples, z_dim)
+    z = mean + np.exp(log_var / 2) * eps
+    reconstruction = 0.5 * np.sum((z @ decoder) ** 2, axis=2)
+    return {
+        "log_w": log_weights(reconstruction, z, log_var, eps),
+        "slope": z @ (decoder @ decoder.T),
+        "z": z,
+        "log_var": np.repeat(log_var, DRAWS, axis=0),
+        "eps": eps,
+    }
+
+
+def log_weights_backward(grad_log_w: Tensor, z: Tensor, log_var: Tensor) -> tuple[Tensor, ...]:
+    reconstruction = torch.zeros_like(grad_log_w, requires_grad=True)
+    z, log_var = z.requires_grad_(), log_var.requires_grad_()
+    log_w = 0.5 * (log_var[:, None] - z**2).sum(2) - reconstruction
+    return gradients(log_w, [reconstruction, z, log_var], grad_log_w)
+
+
+def log_mean_exp_backward(grad_bound: float, log_w: Tensor) -> tuple[Tensor, ...]:
+    log_w = log_w.requires_grad_()
+    return gradients(grad_bound * torch.logsumexp(log_w, 1).sum(), [log_w])
+
+
+def moving(log_w: Tensor, slope: Tensor, z: Tensor, log_ratio: Tensor) -> Tensor:
+    """The loss, minus the bound, where z and what else of log w is given may move."""
+    moved = log_ratio - (slope * z).sum(2) - 0.5 * z.square().sum(2)
+    return -torch.logsumexp(log_w + moved - moved.detach(), 1).sum()
+
+
+def iwae_backward_z(log_w: Tensor, slope: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+    z = z.requires_grad_()
+    return gradients(moving(log_w, slope, z, torch.zeros_like(log_w)), [z])
+
+
+def source_iwae_backward_z(log_w: Array, slope: Array, z: Array) -> Array:
+    return -source("log_mean_exp_backward")(-1.0, log_w)[:, :, None] * (slope + z)
+
+
+def dreg_backward(
+    log_w: Tensor, slope: Tensor, z: Tensor, log_var: Tensor, eps: Tensor
+) -> tuple[Tensor, ...]:
+    """log q is a function of z alone, and z hears each weight once more."""
+    z, std = z.requires_grad_(), torch.exp(log_var / 2)[:, None]
+    center = (z - std * eps).detach()
+    loss = moving(log_w, slope, z, 0.5 * ((z - center) / std).square().sum(2))
+    [grad_z] = gradients(loss, [z])
+    grad_z = grad_z * torch.softmax(log_w, 1)[:, :, None]
+    mean, log_var = torch.zeros_like(log_var, requires_grad=True), log_var.requires_grad_()
+    return gradients(mean[:, None] + torch.exp(log_var / 2)[:, None] * eps, [mean, log_var], grad_z)
+
+
+def iwae_backward(
+    log_w: Tensor, slope: Tensor, z: Tensor, log_var: Tensor, eps: Tensor
+) -> tuple[Tensor, ...]:
+    """The bound's own gradient."""
+    std = torch.exp(log_var / 2)[:, None]
+    mean, log_var = (z - std * eps)[:, 0].requires_grad_(), log_var.requires_grad_()
+    moved = mean[:, None] + torch.exp(log_var / 2)[:, None] * eps
+    loss = moving(log_w, slope, moved, 0.5 * log_var[:, None].expand_as(z).sum(2))
+    return gradients(loss, [mean, log_var])
+
+
+def source_dreg_backward(
+    log_w: Array, slope: Array, z: Array, log_var: Array, eps: Array
+) -> tuple[Array, Array]:
+    w, std = np.exp(log_w - np.max(log_w, 1, keepdims=True)), np.exp(log_var / 2)[:, None]
+    w /= w.sum(1, keepdims=True)
+    grad_z = w[:, :, None] ** 2 * (slope + z - eps / std)
+    return grad_z.sum(1), (grad_z * eps * std / 2).sum(1)
+
+
 BACKWARD_ORDER = tuple(
     f"{layer}.{kind}"
     for layer in ("decoder3", "decoder2", "decoder1", "mean", "log_var", "encoder2", "encoder1")
@@ -436,6 +542,7 @@ OPERATIONS = (
         },
     ),
 )
+LENT = tuple(operation.name for operation in OPERATIONS)
 MODEL = Exercise(
     "backward",
     BACKWARD_ORDER,
@@ -450,6 +557,7 @@ MODEL = Exercise(
         "large log_var and logits": draw_model("bce", large=True),
     },
     call_for_names,
+    LENT,
 )
 ADAM = Exercise(
     "adam_step",
@@ -465,4 +573,56 @@ ADAM = Exercise(
     },
     take_steps,
 )
-EXERCISES = (*OPERATIONS, MODEL, ADAM)
+IMPORTANCE_OPERATIONS = (
+    operation(
+        log_weights_backward,
+        ("grad_reconstruction", "grad_z", "grad_log_var"),
+        these("grad_log_w", "z", "log_var"),
+    ),
+    operation(
+        log_mean_exp_backward,
+        ("grad_log_w",),
+        draw_bound,
+        {
+            **{
+                f"log-weights near {size:g}": partial(
+                    lambda size, draw: {
+                        "grad_bound": -1.0,
+                        "log_w": (size + 2 * draw.ins()).astype(draw.dtype),
+                    },
+                    size,
+                )
+                for size in (-1000, 1000)
+            },
+            # each image's own largest must be taken out
+            "images whose log-weights are far apart": lambda draw: {
+                "grad_bound": -1.0,
+                "log_w": draw.ins() + 1000 * np.arange(draw.rows, dtype=draw.dtype)[:, None],
+            },
+        },
+    ),
+)
+LENT_LATER = (*LENT, *(operation.name for operation in IMPORTANCE_OPERATIONS))
+IWAE_Z = Exercise(
+    "iwae_backward_z",
+    ("grad_z",),
+    (these("log_w", "slope", "z"),),
+    iwae_backward_z,
+    source_iwae_backward_z,
+    {
+        "log-weights near -1000": lambda draw: (
+            these("log_w", "slope", "z")(draw) | {"log_w": draw.ins() - draw.dtype.type(1000)}
+        )
+    },
+    lent=LENT_LATER,
+)
+DREG = Exercise(
+    "dreg_backward",
+    ("grad_mean", "grad_log_var"),
+    (draw_samples,),
+    dreg_backward,
+    source_dreg_backward,
+    lent=LENT_LATER,
+    estimated=iwae_backward,
+)
+EXERCISES = (*OPERATIONS, MODEL, ADAM, *IMPORTANCE_OPERATIONS, IWAE_Z, DREG)

@@ -16,7 +16,8 @@ from numpyvae import InputError
 
 from ..proof.parity import Comparison, parity
 from .chain import CHAIN, first_wrong, gradients_on_the_way
-from .exercises import EXERCISES, MODEL, OPERATIONS, SHAPES, Exercise, Problem
+from .estimate import Estimate
+from .exercises import ADAM, EXERCISES, MODEL, SHAPES, Exercise, Problem
 from .hints import Case, close, hint
 from .process import Process
 from .worker import EXERCISES_FILE, Answer, Arguments, Task, same
@@ -102,14 +103,20 @@ def _ask(process: Process, task: Task, method: str, *arguments: Any) -> Answer:
 
 
 def _task(exercise: Exercise) -> Task:
-    lent = () if exercise in OPERATIONS else tuple(other.name for other in OPERATIONS)
-    return Task(exercise.name, exercise.results, exercise.call, lent)
+    return Task(exercise.name, exercise.results, exercise.call, exercise.lent)
 
 
 def _case(exercise: Exercise, problem: Problem, given: Arguments, answer: Answer) -> Case:
     expected = _expected(exercise.autograd, exercise.results, problem)
     comparisons = {c.name: c._replace(numpy=answer.value[c.name]) for c in expected}
-    return Case(given, comparisons, problem.edge, answer.remark)
+    if exercise.estimated is None:
+        return Case(given, comparisons, problem.edge, answer.remark)
+    unbiased = _expected(exercise.estimated, exercise.results, problem)
+    estimates = {
+        other.name: Estimate(*comparisons[other.name][:3], other.torch) for other in unbiased
+    }
+    noisy = next(filter(None, (e.how_noisy() for e in estimates.values() if e.agrees)), None)
+    return Case(given, estimates, problem.edge, answer.remark or noisy)
 
 
 @cache
@@ -151,7 +158,7 @@ def _judge(
         right = [name for name in exercise.results if name not in names]
         remarks.append(_courtesy(_first_wrong, seen, right, wrong[names[0]]))
     # What a model's or a path's first mistake entails is no mistake of its own
-    for name in names if exercise in OPERATIONS else names[:1]:
+    for name in names[:1] if exercise in (MODEL, ADAM) else names:
         remarks += [*_how_wrong(name, wrong[name][0]), _courtesy(hint, exercise, name, cases)]
     if exercise is MODEL and len(names) > 1:
         remarks.append(f"Wrong, in the order of the backward pass: {', '.join(names)}.")
@@ -210,10 +217,13 @@ def _how_wrong(name: str, case: Case) -> list[str]:
     got, want = case.got[name], case.want[name]
     if got.shape != want.shape:
         return [f"{name} has the shape {got.shape}, and should have {want.shape}.", f"({case})"]
+    comparison = case.comparisons[name]
+    if isinstance(comparison, Estimate):
+        return [comparison.how_wrong(), f"({case})"]
     distance = np.nan_to_num(np.abs(got - want), nan=np.inf)
     worst = np.unravel_index(np.argmax(distance), distance.shape)
     found, expected = _told_apart(float(got[worst]), float(want[worst]))
-    error = 100 * case.comparisons[name].error
+    error = 100 * comparison.error
     percent = np.format_float_positional(error, precision=3, fractional=False, trim="-")
     percent = percent if 1e-3 < error < 1e6 else f"{error:.1g}"
     by = f"off by {percent} %: " if np.isfinite(error) else ""

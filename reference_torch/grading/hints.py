@@ -12,7 +12,8 @@ from numpyvae.functional import Array
 
 from ..proof.deliberate_errors import ERRORS, DeliberateError
 from ..proof.parity import Comparison
-from .exercises import ADAM, OPERATIONS, Exercise
+from .estimate import Estimate
+from .exercises import ADAM, MODEL, Exercise
 from .known_mistakes import ADAM as ADAM_LINES
 from .known_mistakes import ADAM_MISTAKES, FORMULAS, MORE_ERRORS, Changes, adam_path
 from .worker import STEPS, Arguments, Results
@@ -26,7 +27,7 @@ class Case(NamedTuple):
     """
 
     given: Arguments
-    comparisons: dict[str, Comparison]
+    comparisons: Mapping[str, Comparison] | Mapping[str, Estimate]
     edge: str = ""
     remark: str | None = None
 
@@ -66,12 +67,14 @@ def hint(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
     failures = [case for case in cases if case.is_wrong(name)]
     if all(case.edge for case in failures):
         return (
-            _hint_of_known_mistake(exercise, name, cases)
+            _hint_of_formula(exercise, name, cases)
+            or _hint_of_known_mistake(exercise, name, cases)
             or _hint_of_limit(name, failures)
             or _hint_of_edge(failures)
         )
     return (
         _hint_of_shape(name, failures)
+        or _hint_of_formula(exercise, name, cases)
         or _hint_of_precision(name, failures)
         or _hint_of_factor(name, failures)
         or _hint_of_exchange(exercise, failures)
@@ -110,7 +113,8 @@ def _hint_of_shape(name: str, failures: list[Case]) -> str | None:
 
 def _hint_of_precision(name: str, failures: list[Case]) -> str | None:
     """Of usual arguments only: with others, a small difference may have many causes."""
-    errors = [case.comparisons[name].error for case in failures if not case.edge]
+    comparisons = [case.comparisons[name] for case in failures if not case.edge]
+    errors = [c.error for c in comparisons if isinstance(c, Comparison)]
     if not errors or not max(errors) < 1e-3:
         return None
     factors = [_factor(*pair) for pair in _pairs(name, failures)]
@@ -208,51 +212,56 @@ def _hint_of_limit(name: str, failures: list[Case]) -> str | None:
     return None
 
 
+def _hint_of_formula(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
+    for formula, text in FORMULAS.get((exercise.name, name), ()):
+        if _explained(lambda given: {name: formula(**given)}, [name], cases):  # noqa: B023
+            return text
+    return None
+
+
 def _hint_of_known_mistake(exercise: Exercise, name: str, cases: list[Case]) -> str | None:
     # Each result of an operation can be wrong by itself. In a model or along a path, a mistake must
     # explain the first wrong result and leave right what is right.
     names = [name]
-    if exercise not in OPERATIONS:
+    if exercise in (MODEL, ADAM):
         names += [n for n in exercise.results if not any(case.is_wrong(n) for case in cases)]
     cases = sorted(cases, key=lambda case: not case.is_wrong(name))  # stable
 
     def source(given: Arguments) -> Results:
         return _named(exercise, exercise.source(**given))
 
-    def explained(by: Callable[[Arguments], Results]) -> bool:
-        """Whether a function finds what is found."""
-        for case in cases:
-            try:
-                results = by(case.given)
-            except (ValueError, ZeroDivisionError):  # impossible with these shapes or numbers
-                return False
-            if not all(close(case.got[n], results[n]) for n in names if n in case.got):
-                return False
-        return True
-
-    for formula, text in FORMULAS.get((exercise.name, name), ()):
-        if explained(partial(_by_formula, name, formula)):
-            return text
     if exercise is ADAM:
         for text, changes in ADAM_MISTAKES:
-            if explained(partial(_by_lines, exercise, changes)):
+            if _explained(partial(_by_lines, exercise, changes), names, cases):
                 return text
     else:
         for error in (*MORE_ERRORS, *ERRORS):
             if _concerns(error, exercise):
                 with error.applied():
-                    if explained(source):
+                    if _explained(source, names, cases):
                         return f"This is a known mistake: {error.name}. {error.explanation}"
     for argument, value in cases[0].given.items():
         if isinstance(value, np.ndarray | float):
             for text, change in ALTERED:
-                if explained(lambda given: source({**given, argument: change(given[argument])})):  # noqa: B023
+
+                def altered(given: Arguments) -> Results:
+                    return source({**given, argument: change(given[argument])})  # noqa: B023
+
+                if _explained(altered, names, cases):
                     return text.format(argument)
     return None
 
 
-def _by_formula(name: str, formula: Callable[..., Array], given: Arguments) -> Results:
-    return {name: formula(**given)}
+def _explained(by: Callable[[Arguments], Results], names: list[str], cases: list[Case]) -> bool:
+    """Whether a function finds what is found under these names."""
+    for case in cases:
+        try:
+            results = by(case.given)
+        except (ValueError, ZeroDivisionError):  # impossible with these shapes or numbers
+            return False
+        if not all(close(case.got[n], results[n]) for n in names if n in case.got):
+            return False
+    return True
 
 
 def _by_lines(exercise: Exercise, changes: Changes, given: Arguments) -> Results:
@@ -296,7 +305,7 @@ ALTERED: tuple[
 
 
 def _concerns(error: DeliberateError, exercise: Exercise) -> bool:
-    if exercise in OPERATIONS:
+    if exercise is not MODEL:
         return exercise.name in {change.function.__name__ for change in error.changes}
     return not error.in_adam
 

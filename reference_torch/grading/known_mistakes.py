@@ -5,6 +5,7 @@ The deliberate errors of the proof are known mistakes, too; these are the others
 """
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,130 @@ from numpyvae import functional as F
 from numpyvae.functional import Array
 
 from ..proof.deliberate_errors import Change, DeliberateError
+
+
+def _weights(log_w: Array, axis: int | None = 1, largest: Any = None) -> Array:
+    """The weights, normalized: each is exp(log_w) / the sum of all."""
+    if largest is None:
+        largest = np.max(log_w, axis=axis, keepdims=True)
+    w: Array = np.exp(log_w - largest)
+    return w / np.sum(w, axis=axis, keepdims=True)
+
+
+def _estimate(
+    index: int,
+    w: Array,
+    path: Array,
+    log_var: Array,
+    eps: Array,
+    direct_log_var: float = 0.0,
+    by: Callable[..., Array] = np.sum,
+) -> Array:
+    """The gradient at mean (index 0) or log_var (1), from weights and the path through z."""
+    grad_z = w[:, :, None] * path
+    if index == 0:
+        return by(grad_z, axis=1)
+    return by(grad_z * eps * np.exp(log_var / 2)[:, None] / 2, axis=1) + direct_log_var
+
+
+def _log_q(log_var: Array, eps: Array) -> Array:
+    """Minus log q's slope at z."""
+    return -eps / np.exp(log_var / 2)[:, None]
+
+
+# Of the mean or log_var, by ``index``
+DREG_FORMULAS: tuple[tuple[Callable[..., Array], str], ...] = (
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, _weights(log_w), slope + z + _log_q(log_var, eps), log_var, eps
+        ),
+        "The weights stand there once: that is sticking the landing, right for one sample and "
+        "biased for more. z moves the weights, too, and that makes w̃ into w̃², (I10).",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, _weights(log_w) ** 2, slope + z + _log_q(log_var, eps), log_var, eps, -0.5
+        ),
+        "The -1/2, log q's direct path into log_var, is kept: in w̃² it is contained already.",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, _weights(log_w) ** 2, slope + z, log_var, eps
+        ),
+        "log q's path through z, -eps / sigma, is missing: without its direct paths, nothing "
+        "cancels it any more.",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, _weights(log_w) ** 2, slope + z, log_var, eps, -0.5
+        ),
+        "These are the IWAE's paths with squared weights. The square belongs to the other form: "
+        "log q's path through z, -eps / sigma, and no direct -1/2.",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, _weights(log_w) ** 2, slope + _log_q(log_var, eps), log_var, eps
+        ),
+        "The prior's path is missing: log p(z) pulls every z towards 0, (I5).",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, _weights(log_w), slope + z, log_var, eps
+        ),
+        "This is the path through z of the bound's own gradient, to which the direct -1/2 belongs.",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, _weights(log_w) ** 2, slope + z - _log_q(log_var, eps), log_var, eps
+        ),
+        "The sign of eps / sigma is wrong: log q stands in log w with a minus, and its slope at z "
+        "is -eps / sigma.",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i,
+            _weights(log_w) ** 2,
+            slope + z - eps * np.exp(log_var / 2)[:, None],
+            log_var,
+            eps,
+        ),
+        "eps is multiplied by sigma, and has to be divided by it.",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i,
+            _weights(log_w) ** 2,
+            slope + z + _log_q(2 * log_var, eps),
+            log_var,
+            eps,
+        ),
+        "exp(log_var) is the variance; eps is divided by its root, exp(log_var / 2).",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, _weights(log_w) ** 2, slope + z + _log_q(log_var, eps), log_var, eps, by=np.mean
+        ),
+        "It is a mean over the K samples. They share one mean and one log_var: their gradients "
+        "add up.",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i, np.exp(2 * log_w), slope + z + _log_q(log_var, eps), log_var, eps
+        ),
+        "The weights are not normalized: those of an image add up to 1.",
+    ),
+    (
+        lambda i, log_w, slope, z, log_var, eps: _estimate(
+            i,
+            np.full_like(log_w, log_w.shape[1] ** -2.0),
+            slope + z + _log_q(log_var, eps),
+            log_var,
+            eps,
+        ),
+        "All samples have the same weight: the better one has the larger.",
+    ),
+)
+
 
 # By function and result: what is found instead, from the function's arguments; and the hint
 FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = {
@@ -124,6 +249,145 @@ FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = 
             "This is the KL divergence's own formula: the derivative of -log_var is -1.",
         ),
     ),
+    ("log_weights_backward", "grad_reconstruction"): (
+        (
+            lambda grad_log_w, z, log_var: -np.ones_like(grad_log_w),
+            "This is the derivative of log w itself: the chain rule's grad_log_w is missing.",
+        ),
+    ),
+    ("log_weights_backward", "grad_z"): (
+        (
+            lambda grad_log_w, z, log_var: -grad_log_w[:, :, None] * np.ones_like(z),
+            "The derivative of -z²/2 is -z.",
+        ),
+        (
+            lambda grad_log_w, z, log_var: -grad_log_w[:, :, None] * z * np.exp(-log_var)[:, None],
+            "That is log q's form: the prior's variance is 1.",
+        ),
+    ),
+    ("log_weights_backward", "grad_log_var"): (
+        (
+            lambda grad_log_w, z, log_var: -0.5 * np.ones_like(log_var),
+            "-1/2 is what comes of it when grad_log_w adds up to -1. Here it is any gradient.",
+        ),
+        (
+            lambda grad_log_w, z, log_var: (
+                0.5 * np.mean(grad_log_w, axis=1, keepdims=True) * np.ones_like(log_var)
+            ),
+            "It is a mean over the K samples. They share one log_var, so their gradients add up.",
+        ),
+        (
+            lambda grad_log_w, z, log_var: 0.5 * np.sum(grad_log_w, 1, keepdims=True) * log_var,
+            "log_var stands in (I1) as it is: its derivative is 1/2, and not log_var / 2.",
+        ),
+        (
+            lambda grad_log_w, z, log_var: (
+                0.5 * np.sum(grad_log_w, 1, keepdims=True) * np.exp(log_var)
+            ),
+            "log_var stands in (I1) as it is, without exp: its derivative is 1/2.",
+        ),
+    ),
+    ("log_mean_exp_backward", "grad_log_w"): (
+        (
+            lambda grad_bound, log_w: grad_bound * np.ones_like(log_w) / log_w.shape[1],
+            "This is the gradient of a mean of logs, the ELBO: all samples have the same weight. "
+            "In the logarithm of a mean, the better sample has the larger one.",
+        ),
+        (
+            lambda grad_bound, log_w: grad_bound * np.exp(log_w - log_w.max(1, keepdims=True)),
+            "The weights are not normalized: those of an image add up to 1.",
+        ),
+        (
+            lambda grad_bound, log_w: grad_bound * np.exp(log_w),
+            "The weights are not normalized: those of an image add up to 1.",
+        ),
+        (
+            lambda grad_bound, log_w: grad_bound * _weights(log_w) / log_w.shape[1],
+            "K is in the wrong place: 1/K is inside the logarithm, so it is a constant, log 1/K, "
+            "and has no gradient.",
+        ),
+        (
+            lambda grad_bound, log_w: grad_bound * _weights(log_w, axis=0),
+            "The weights are normalized over the images, axis 0: it is the samples of one image "
+            "that compete.",
+        ),
+        (
+            lambda grad_bound, log_w: grad_bound * _weights(log_w, axis=None),
+            "The weights are normalized over all images: it is the samples of one image that "
+            "compete.",
+        ),
+        (
+            lambda grad_bound, log_w: grad_bound * np.exp(log_w) / np.exp(log_w).sum(1)[:, None],
+            "exp(log_w) overflows, or all of an image's become 0, and 0/0 and infinity/infinity "
+            "are nan. Take the image's largest log-weight out first, as in (I2).",
+        ),
+        (
+            lambda grad_bound, log_w: grad_bound * _weights(log_w, largest=log_w.max()),
+            "The largest of all images' log-weights is taken out, so that every weight of another "
+            "image may become 0. Each image has a largest of its own.",
+        ),
+        (
+            lambda grad_bound, log_w: (
+                grad_bound
+                * (w := _weights(log_w))
+                * (1 + log_w - np.sum(w * log_w, axis=1, keepdims=True))
+            ),
+            "The weights are a derivative already; differentiated again, as a factor of log_w, "
+            "they add a gradient that does not belong there.",
+        ),
+        (
+            lambda grad_bound, log_w: grad_bound * _weights(log_w) ** 2,
+            "The weights are squared. That is for the encoder's gradient in DReG, and not here.",
+        ),
+    ),
+    ("iwae_backward_z", "grad_z"): (
+        (
+            lambda log_w, slope, z: (slope + z) / log_w.shape[1],
+            "This is the gradient of a mean of logs, the ELBO: all samples have the same weight.",
+        ),
+        (
+            lambda log_w, slope, z: slope + z,
+            "The weights are missing: each sample's gradient is multiplied by its own.",
+        ),
+        (
+            lambda log_w, slope, z: np.exp(log_w)[:, :, None] * (slope + z),
+            "The weights are not normalized: those of an image add up to 1.",
+        ),
+        (
+            lambda log_w, slope, z: _weights(log_w)[:, :, None] * slope,
+            "The prior's path is missing: log p(z) pulls every z towards 0, (I5).",
+        ),
+        (
+            lambda log_w, slope, z: _weights(log_w)[:, :, None] * slope + z,
+            "The prior's path, z, is inside log w as well: it has the weight, too.",
+        ),
+        (
+            lambda log_w, slope, z: _weights(log_w)[:, :, None] * (slope - z),
+            "The sign of the prior's path is wrong: log p(z) stands in log w with a plus, and "
+            "is -z²/2.",
+        ),
+        (
+            lambda log_w, slope, z: _weights(log_w)[:, :, None] ** 2 * (slope + z),
+            "The weights are squared. That is for the encoder's gradient in DReG, and not here.",
+        ),
+        (
+            lambda log_w, slope, z: _weights(log_w)[:, :, None] * (slope + z) / log_w.shape[1],
+            "K is in the wrong place: the normalized weights have no 1/K any more.",
+        ),
+        (
+            lambda log_w, slope, z: (
+                (np.exp(log_w) / np.exp(log_w).sum(1)[:, None])[:, :, None] * (slope + z)
+            ),
+            "exp(log_w) overflows, or all of an image's become 0. Take the image's largest "
+            "log-weight out first, as in (I2).",
+        ),
+    ),
+    **{
+        ("dreg_backward", name): tuple(
+            (partial(formula, index), hint) for formula, hint in DREG_FORMULAS
+        )
+        for index, name in enumerate(("grad_mean", "grad_log_var"))
+    },
 }
 
 

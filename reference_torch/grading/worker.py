@@ -22,6 +22,7 @@ from unittest.mock import patch
 import numpy as np
 
 from numpyvae import functional as F
+from numpyvae import importance
 from numpyvae.data.files import reading
 from numpyvae.errors import InputError, one_line
 from numpyvae.functional import Array
@@ -41,6 +42,12 @@ class Mistake(Exception):
 
 class OutOfTime(BaseException):
     """A function takes longer than it may; what it catches itself are only Exceptions."""
+
+
+def source(name: str) -> Callable[..., Any]:
+    """The package's own operation of this name."""
+    function: Callable[..., Any] = getattr(F if hasattr(F, name) else importance, name)
+    return function
 
 
 def out_of_time(seconds: float) -> str:
@@ -227,7 +234,7 @@ class LearnersFile:
 
     def _lent(self, task: Task) -> AbstractContextManager[object]:
         """While this lasts, the file has right operations in the place of its own."""
-        return patch.dict(vars(self.module), {name: getattr(F, name) for name in task.lent})
+        return patch.dict(vars(self.module), {name: source(name) for name in task.lent})
 
 
 def load(path: Path) -> ModuleType:

@@ -25,15 +25,16 @@ def test_the_page_has_a_row_for_everything_that_is_measured():
 def test_a_table_trains_and_evaluates_what_is_missing(own_folder, monkeypatch, capsys):
     monkeypatch.setattr(importance, "ROWS", (("elbo", 1), ("importance", 2)))
     monkeypatch.setattr(importance, "SEEDS", {1: (0, 1), 2: (0,)})
-    monkeypatch.setattr(importance, "SETTINGS", {"own.npz": "--epochs 1"})
-    monkeypatch.setattr(importance, "EVALUATED", 10)
-    first = importance.paper("own.npz").splitlines()[2:]
+    settings = {"own": "--dataset own.npz --hidden 6 6 --epochs 1"}
+    monkeypatch.setattr(importance, "SETTINGS", settings)
+    monkeypatch.setattr(importance, "EVALUATED", {"own": 10})
+    first = importance.paper("own").splitlines()[2:]
     assert re.match(r"\| VAE \| 1 \| \d+\.\d\d ± \d\.\d\d \| \d+ ± \d \| -\d+\.\d\d ± ", first[0])
     assert re.match(r"\| IWAE \| 2 \| \d+\.\d\d \| \d+ \| -\d+\.\d\d \|$", first[1])
     commands = re.findall(r"^\$ numpyvae (\w+)", capsys.readouterr().out, re.MULTILINE)
     assert commands == ["train", "evaluate"] * 3
 
-    assert importance.paper("own.npz").splitlines()[2:] == first
+    assert importance.paper("own").splitlines()[2:] == first
     assert "$ numpyvae" not in capsys.readouterr().out
     with pytest.raises(SystemExit):
         importance.call("train --epochs 0")

@@ -6,22 +6,22 @@ import re
 import pytest
 from exercises import by_hand
 
-from numpyvae import functional as F
-from reference_torch.grading.exercises import EXERCISES, OPERATIONS
+from reference_torch.grading.exercises import EXERCISES, IMPORTANCE_OPERATIONS, OPERATIONS
+from reference_torch.grading.worker import source
 
 
-@pytest.mark.parametrize("name", [exercise.name for exercise in OPERATIONS])
+@pytest.mark.parametrize("name", [e.name for e in (*OPERATIONS, *IMPORTANCE_OPERATIONS)])
 def test_an_exercise_is_its_source_without_out_and_formula(name):
-    exercise, source = getattr(by_hand, name), getattr(F, name)
-    signature = inspect.signature(source, eval_str=True)
+    exercise, solution = getattr(by_hand, name), source(name)
+    signature = inspect.signature(solution, eval_str=True)
     parameters = [p for p in signature.parameters.values() if p.name != "out"]
     assert inspect.signature(exercise, eval_str=True) == signature.replace(parameters=parameters)
 
     def asked(function):
         first, *_ = function.__doc__.split("\n\n")
-        return re.findall(r"dL/d\w+", first), set(re.findall(r"\(B\d+\)", first))
+        return re.findall(r"dL/d\w+", first), set(re.findall(r"\([BI]\d+\)", first))
 
-    results, equations = asked(source)
+    results, equations = asked(solution)
     assert asked(exercise)[0] == results
     assert equations <= asked(exercise)[1]
 

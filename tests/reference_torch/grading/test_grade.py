@@ -12,9 +12,11 @@ from reference_torch.grading.exercises import EXERCISES
 
 EXERCISES_FILE = Path(by_hand.__file__)
 SOLUTIONS = """
+import numpy as np
 from numpyvae import VAE, Adam, FullyConnected
 from numpyvae.flat import FlatArrays
 from numpyvae.functional import *
+from numpyvae.importance import log_mean_exp_backward, log_weights_backward
 
 
 def backward(w, a, x, eps, beta, reconstruction):
@@ -33,6 +35,19 @@ def adam_step(p, g, m, v, t, lr, betas, eps, weight_decay):
     adam = Adam(parameters, lr, betas, eps, weight_decay)
     adam.gradient_sum, adam.square_sum, adam.steps = m, v, t - 1
     adam.step({"p": g})
+
+
+def iwae_backward_z(log_w, slope, z):
+    weights, direct_z, _ = log_weights_backward(log_mean_exp_backward(-1.0, log_w), z, z[:, 0])
+    return weights[:, :, None] * slope + direct_z
+
+
+def dreg_backward(log_w, slope, z, log_var, eps):
+    w = -log_mean_exp_backward(-1.0, log_w)[:, :, None]
+    grad_z = w**2 * (slope + z - eps * np.exp(-0.5 * log_var)[:, None])
+    log_var = np.broadcast_to(log_var[:, None], z.shape)
+    mean, log_var = reparameterize_backward(grad_z, log_var, eps)
+    return mean.sum(1), log_var.sum(1)
 """
 
 
@@ -56,11 +71,20 @@ def backward(w, a, x, eps, beta, reconstruction):
 """
 
 
+# The weights only once
+STICKING_THE_LANDING = """
+def dreg_backward(log_w, slope, z, log_var, eps):
+    w, std = log_mean_exp_backward(1.0, log_w)[:, :, None], np.exp(log_var / 2)[:, None]
+    grad_z = w * (slope + z - eps / std)
+    return grad_z.sum(1), (grad_z * eps * std / 2).sum(1)
+"""
+
+
 def test_nothing_is_written_yet(call):
     status, shown, _ = call(main, f"grade {EXERCISES_FILE}")
     assert status == 1
     assert shown.count("not yet written") == len(EXERCISES)
-    assert shown.endswith("0 of 10 right.\n")
+    assert shown.endswith("0 of 14 right.\n")
 
 
 def test_the_solutions_are_the_source(call, tmp_path):
@@ -83,11 +107,13 @@ def test_the_page_shows_what_the_grader_says(call, tmp_path):
     (tmp_path / "mine.py").write_text(text)
     _, shown, _ = call(main, f"grade {tmp_path / 'mine.py'}")
     page = (EXERCISES_FILE.parents[1] / "exercises.md").read_text()
-    operations, model = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    operations, model, estimate = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     assert shown.startswith(operations)
-    (tmp_path / "mine.py").write_text(MODEL_WITHOUT_A_RELU)
+    text = f"import numpy as np\n{MODEL_WITHOUT_A_RELU}{STICKING_THE_LANDING}"
+    (tmp_path / "mine.py").write_text(text)
     _, shown, _ = call(main, f"grade {tmp_path / 'mine.py'}")
     assert model in shown
+    assert estimate in shown
 
 
 def test_an_error_in_one_function_leaves_the_others_graded(graded, written):

@@ -80,6 +80,29 @@ def adam_step(p, g, m, v, t, lr, betas, eps, weight_decay):
     m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
     p -= lr * weight_decay * p
     p -= lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+def log_weights_backward(grad_log_w, z, log_var):
+    summed = grad_log_w.sum(axis=1, keepdims=True)
+    return -grad_log_w, -grad_log_w[:, :, None] * z, 0.5 * summed * np.ones_like(log_var)
+
+
+def log_mean_exp_backward(grad_bound, log_w):
+    w = np.exp(log_w - log_w.max(axis=1, keepdims=True))
+    return grad_bound * w / w.sum(axis=1, keepdims=True)
+
+
+def iwae_backward_z(log_w, slope, z):
+    w = -log_mean_exp_backward(-1.0, log_w)[:, :, None]
+    return w * (slope + z)
+
+
+def dreg_backward(log_w, slope, z, log_var, eps):
+    w = -log_mean_exp_backward(-1.0, log_w)[:, :, None]
+    std = np.exp(0.5 * log_var)[:, None]
+    grad_z = w**2 * (slope + z - eps / std)
+    grad_log_var = 0.5 * grad_z * eps * std
+    return grad_z.sum(axis=1), grad_log_var.sum(axis=1)
 """
 # What is right  ->  what is written instead, in the solution above; below it the first wrong array
 # (or another remark) and the hint, or - where there is none.
@@ -355,6 +378,92 @@ adam_step
         p after step 1: makes p larger
     p -= lr * m_hat  ->  p -= m_hat
         p after step 1: lr is missing in the step
+log_weights_backward
+    return -grad_log_w  ->  return grad_log_w
+        grad_reconstruction: The sign is wrong.
+    return -grad_log_w  ->  return -np.ones_like(grad_log_w)
+        grad_reconstruction: grad_log_w is missing
+    None] * z  ->  None] * z**2 / 2
+        grad_z: -
+    None] * z  ->  None] * np.ones_like(z)
+        grad_z: is -z
+    None] * z  ->  None] * z / np.exp(log_var)[:, None]
+        grad_z: the prior's variance is 1
+    0.5 * summed  ->  summed
+        grad_log_var: a factor 1/2 is missing
+    .sum(axis=1, keepdims=True)  ->  .mean(axis=1, keepdims=True)
+        grad_log_var: so their gradients add up
+    0.5 * summed  ->  -0.5
+        grad_log_var: Here it is any gradient
+    summed * np.ones_like(log_var)  ->  summed * log_var
+        grad_log_var: and not log_var / 2
+    summed * np.ones_like(log_var)  ->  summed * np.exp(log_var)
+        grad_log_var: without exp
+    summed * np.ones_like(log_var)  ->  summed[:, :, None] * np.ones_like(z)
+        grad_log_var: -
+log_mean_exp_backward
+    w / w.sum(axis=1, keepdims=True)  ->  np.ones_like(w) / w.shape[1]
+        grad_log_w: a mean of logs
+    w / w.sum(axis=1, keepdims=True)  ->  w
+        grad_log_w: not normalized
+    log_w - log_w.max(axis=1, keepdims=True)  ->  log_w
+        grad_log_w: overflows
+    w / w.sum(axis=1, keepdims=True)  ->  w / w.mean(axis=1, keepdims=True)
+        grad_log_w: -
+    w / w.sum(axis=1, keepdims=True)  ->  w / w.sum(axis=1, keepdims=True) / w.shape[1]
+        grad_log_w: K is in the wrong place
+    1, keepdims=True)  ->  0, keepdims=True)
+        grad_log_w: of one image that compete
+    log_w.max(axis=1, keepdims=True)  ->  log_w.max()
+        grad_log_w: a largest of its own
+    grad_bound * w / w.sum(axis=1, keepdims=True)  ->  w / w.sum(axis=1, keepdims=True)
+        grad_log_w: is grad_bound missing?
+iwae_backward_z
+    w * (slope + z)  ->  w * slope
+        grad_z: The prior's path is missing
+    w * (slope + z)  ->  w * slope + z
+        grad_z: it has the weight, too
+    w * (slope + z)  ->  w * (slope - z)
+        grad_z: stands in log w with a plus
+    w * (slope + z)  ->  w**2 * (slope + z)
+        grad_z: DReG, and not here
+    w * (slope + z)  ->  slope + z
+        grad_z: The weights are missing
+    w * (slope + z)  ->  (slope + z) / w.shape[1]
+        grad_z: a mean of logs
+    w * (slope + z)  ->  w * (slope + z) / w.shape[1]
+        grad_z: K is in the wrong place
+    w * (slope + z)  ->  -w * (slope + z)
+        grad_z: The sign is wrong.
+    w * (slope + z)  ->  (w * (slope + z)).sum(axis=1)
+        grad_z: -
+dreg_backward
+    w**2  ->  w
+        grad_mean: sticking the landing
+    grad_log_var.sum(axis=1)  ->  grad_log_var.sum(axis=1) - 0.5
+        grad_log_var: is kept
+    - eps / std  ->
+        grad_mean: nothing cancels it any more
+    w**2 * (slope + z - eps / std)  ->  w * (slope + z)
+        grad_log_var: the direct -1/2
+    grad_z.sum(axis=1)  ->  (w * (slope + z)).sum(axis=1)
+        grad_mean is right on average, but its variance is 1 times: less noise
+    slope + z  ->  slope
+        grad_mean: The prior's path is missing
+    z - eps  ->  z + eps
+        grad_mean: The sign of eps / sigma
+    eps / std  ->  eps * std
+        grad_mean: has to be divided by it
+    eps / std  ->  eps / std**2
+        grad_mean: divided by its root
+    .sum(axis=1)  ->  .mean(axis=1)
+        grad_mean: their gradients add up
+    w = -log_mean_exp_backward(-1.0, log_w)[:, :, None]  ->  w = np.exp(log_w)[:, :, None]
+        grad_mean: not normalized
+    w**2  ->  w.shape[1] ** -2.0
+        grad_mean: the better one
+    0.5 * grad_z * eps  ->  grad_z * eps
+        grad_log_var: a factor 1/2 is missing
 """
 
 

@@ -159,6 +159,37 @@ RIGHT = {
         "p[:] = p * (1 - lr * weight_decay) - lr * m / (1 - betas[0]**t) / (\n"
         "    v / (1 - betas[1]**t) ** 0.5 + eps)",
     ),
+    "log_weights_backward": (
+        "g = grad_log_w\n"
+        "half = np.full(log_var.shape, g.sum(1)[:, None] / 2, log_var.dtype)\n"
+        "return 0 - g, np.einsum('bk,bkj->bkj', -g, z), half",
+        "per_sample = [[-g * v for g, v in zip(gs, vs)] for gs, vs in zip(grad_log_w, z)]\n"
+        "once = (grad_log_w @ np.ones((z.shape[1], z.shape[2]), z.dtype)) / 2\n"
+        "return np.negative(grad_log_w), np.array(per_sample), once",
+    ),
+    "log_mean_exp_backward": (
+        "d = log_w[:, :, None] - log_w[:, None]\nreturn grad_bound / np.exp(-d).sum(2)",
+        "total = np.logaddexp.reduce(log_w, axis=1, keepdims=True)\n"
+        "return grad_bound * np.exp(log_w - total)",
+    ),
+    "iwae_backward_z": (
+        "w = np.exp(log_w - np.logaddexp.reduce(log_w, 1)[:, None])\n"
+        "return np.einsum('bk,bkj->bkj', w, slope + z)",
+        "grad, direct_z, _ = log_weights_backward(log_mean_exp_backward(-1.0, log_w), z, z[:, 0])\n"
+        "return grad[:, :, None] * slope + direct_z",
+    ),
+    "dreg_backward": (
+        "w = log_mean_exp_backward(1.0, log_w)[:, :, None]\n"
+        "std = np.exp(log_var / 2)[:, None]\n"
+        "d = w * w * (slope + z - eps / std)\n"
+        "return d.sum(1), (d * eps * std / 2).sum(1)",
+        # another one that is right on average: a little of the bound's own gradient in it
+        "w = log_mean_exp_backward(1.0, log_w)[:, :, None]\n"
+        "std = np.exp(log_var / 2)[:, None]\n"
+        "both = [(w * w * (slope + z - eps / std), 0), (w * (slope + z), 0.5)]\n"
+        "mean, log_var = zip(*((d.sum(1), (d * eps * std / 2).sum(1) - q) for d, q in both))\n"
+        "return 0.9 * mean[0] + 0.1 * mean[1], 0.9 * log_var[0] + 0.1 * log_var[1]",
+    ),
 }
 KEEPING = """
 import sys
@@ -168,6 +199,11 @@ def kept(x):
 """
 ADAM = RIGHT["adam_step"][0]
 FOR_THESE = "It is right for usual arguments, and wrong for these: "
+KEPT_NOISE = """\
+w = log_mean_exp_backward(1.0, log_w)[:, :, None]
+std = np.exp(log_var / 2)[:, None]
+d = w * w * (slope + z - np.random.standard_normal(eps.shape) / std)
+return d.sum(1), (d * eps * std / 2).sum(1)"""
 AGAIN = "Called again with the same arguments, it gives another result."
 CLIPPED = "were never larger than 5: is it clipped?"
 FLOAT32 = "does something in it become float32"
@@ -261,6 +297,20 @@ WRONG = {
         (f"t = min(t, 100)\n{ADAM}", FOR_THESE + "PyTorch's defaults"),
         (f"eps = max(eps, 1e-6)\n{ADAM}", FOR_THESE + "PyTorch's defaults"),
     ),
+    "log_mean_exp_backward": (
+        ("w = np.exp(np.clip(log_w, -5, 5))\nreturn grad_bound * w / w.sum(1)[:, None]", ""),
+        ("w = np.exp(log_w) + 1e-8\nreturn grad_bound * w / w.sum(1)[:, None]", ""),
+    ),
+    "dreg_backward": (
+        # right on average for one sample only: its weight is 1
+        (
+            "d = slope + z - eps / np.exp(log_var / 2)[:, None]\n"
+            "return d.sum(1), (d * eps * np.exp(log_var / 2)[:, None] / 2).sum(1)",
+            "standard errors away",
+        ),
+        ("return 0 * log_var, 0 * log_var", "It is 0 everywhere."),
+        (KEPT_NOISE, AGAIN),
+    ),
 }
 
 
@@ -274,7 +324,7 @@ def test_right_solutions_are_right(graded, written, way):
 
 @pytest.mark.parametrize("way", range(5))
 def test_wrong_solutions_are_wrong_and_hints_make_sense(graded, written, caplog, way):
-    mistakes = {name: bodies[way] for name, bodies in WRONG.items()}
+    mistakes = {name: bodies[way] for name, bodies in WRONG.items() if way < len(bodies)}
     text = KEEPING + "".join(written(name, body) for name, (body, _) in mistakes.items())
     with caplog.at_level("DEBUG", "reference_torch"):
         verdicts = graded(text)
