@@ -13,13 +13,13 @@ LESS = 0.8  # of the variance, at most
 class Estimate(NamedTuple):
     """Draws of a gradient, a row each, instead of a ``Comparison`` of each entry.
 
-    ``torch`` is one right answer, given the same noise, by which mistakes are recognised;
+    ``reference`` is one right answer, given the same noise, by which mistakes are recognised;
     ``unbiased`` is another, noisier one: the gradient whose mean is asked for.
     """
 
     name: str
     numpy: Array
-    torch: Array
+    reference: Array
     unbiased: Array
 
     @property

@@ -113,7 +113,7 @@ def _case(exercise: Exercise, problem: Problem, given: Arguments, answer: Answer
         return Case(given, comparisons, problem.edge, answer.remark)
     unbiased = _expected(exercise.estimated, exercise.results, problem)
     estimates = {
-        other.name: Estimate(*comparisons[other.name][:3], other.torch) for other in unbiased
+        other.name: Estimate(*comparisons[other.name][:3], other.reference) for other in unbiased
     }
     noisy = next(filter(None, (e.how_noisy() for e in estimates.values() if e.agrees)), None)
     return Case(given, estimates, problem.edge, answer.remark or noisy)

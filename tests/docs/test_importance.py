@@ -6,8 +6,6 @@ import importance
 import pytest
 from generated import DOCS, parts
 
-from reference_torch.proof.importance_errors import IMPORTANCE_ERRORS
-
 PAGE = (DOCS / "importance.md").read_text()
 
 
@@ -18,7 +16,7 @@ def rows(name):
 def test_the_page_has_a_row_for_everything_that_is_measured():
     expected = [(bound == "elbo", str(samples)) for bound, samples in importance.ROWS]
     assert [(row[0] == "| VAE", row[1]) for row in rows("digits")] == expected
-    assert [row[0][2:] for row in rows("mistakes")[1:]] == [e.name for e in IMPORTANCE_ERRORS]
+    assert [row[0][2:] for row in rows("mistakes")[1:]] == [e.name for e in importance.BOUND_ERRORS]
     assert all(row[-1].rstrip(" |") for row in rows("mistakes")[1:])
 
 
@@ -43,10 +41,10 @@ def test_a_table_trains_and_evaluates_what_is_missing(own_folder, monkeypatch, c
 def test_a_mistake_is_measured_by_the_right_code(monkeypatch, tiny):
     monkeypatch.setattr("mistakes.digits", lambda: tiny)
     settings = {**importance.MISTAKES, "dataset": "tiny", "epochs": 1, "hidden": (6, 6)}
-    error = next(error for error in IMPORTANCE_ERRORS if error.name == "1/K forgotten")
+    error = next(error for error in importance.BOUND_ERRORS if error.name == "1/K forgotten")
     monkeypatch.setattr(importance, "MISTAKES", settings)
     monkeypatch.setattr(importance, "CHECKED", 4)
-    monkeypatch.setattr(importance, "IMPORTANCE_ERRORS", [error])
+    monkeypatch.setattr(importance, "BOUND_ERRORS", [error])
     right, wrong = (row.split(" | ") for row in importance.mistakes().splitlines()[2:])
     assert wrong[2] == right[2].partition(",")[0]
     assert float(wrong[2]) - float(wrong[1]) == pytest.approx(1.609, abs=0.011)  # log 5

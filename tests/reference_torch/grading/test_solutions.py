@@ -298,8 +298,14 @@ WRONG = {
         (f"eps = max(eps, 1e-6)\n{ADAM}", FOR_THESE + "PyTorch's defaults"),
     ),
     "log_mean_exp_backward": (
-        ("w = np.exp(np.clip(log_w, -5, 5))\nreturn grad_bound * w / w.sum(1)[:, None]", ""),
-        ("w = np.exp(log_w) + 1e-8\nreturn grad_bound * w / w.sum(1)[:, None]", ""),
+        (
+            "w = np.exp(np.clip(log_w, -5, 5))\nreturn grad_bound * w / w.sum(1)[:, None]",
+            "is it clipped?",
+        ),
+        (
+            "w = np.exp(log_w) + 1e-8\nreturn grad_bound * w / w.sum(1)[:, None]",
+            "or a small one added?",
+        ),
     ),
     "dreg_backward": (
         # right on average for one sample only: its weight is 1
