@@ -298,7 +298,7 @@ def test_every_row_of_the_page_is_checked():
     """By a script that exists or by a test above."""
     header = r"package|optimiser|layer|function"
     tables = re.findall(rf"^\| (?!{header})(.+) \|$", PAGE.read_text(), re.MULTILINE)
-    assert len(tables) == 40
+    assert len(tables) > 40
     for line in tables:
         last = line.split(" | ")[-1]
         assert last.startswith("test") or re.search(r"\(\.\./findings/[\w-]+\.sh\)", last), line
