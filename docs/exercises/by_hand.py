@@ -5,8 +5,8 @@ Copy this file, fill in the functions from top to bottom, and have them graded a
     python -m reference_torch grade FILE
 
 docs/exercises.md says how to work; a number such as (B2) is that of an equation in
-docs/backward.md, (A1) one in docs/adam.md, (I1) one in docs/importance.md. Some rules hold
-everywhere:
+docs/backward.md, (A1) one in docs/adam.md, (I1) one in docs/importance.md, (C2) one in
+docs/convolution.md. Some rules hold everywhere:
 
 - Return new arrays and leave the arguments as they are. (Part 3 is different.)
 - A gradient has the shape and the dtype of what it is the gradient of.
@@ -186,5 +186,42 @@ def dreg_backward(
     The rows are many draws of eps for one image. Graded is each result's mean over them, which must
     be that of the bound's own gradient, and its variance, which must be smaller.
     Shapes: log_w (B, K), slope, z and eps (B, K, z), log_var (B, z); returns (B, z) twice.
+    """
+    raise NotImplementedError
+
+
+# Part 5: convolutions
+
+
+def conv2d_backward_parameters(
+    grad_y: Array, x: Array, kernel_size: tuple[int, int], stride: int, padding: int
+) -> tuple[Array, Array]:
+    """dL/dW (C5) and dL/db (C6), where y is the convolution of x with W, + b. (C4)
+
+    x has ``padding`` zeros added at all four sides; the kernel moves on by ``stride``, down and to
+    the right, as long as it fits: (C1).
+    Shapes: grad_y (B, out, H_out, W_out), x (B, in, H, W); returns (out, in, kh, kw) and (out,).
+    """
+    raise NotImplementedError
+
+
+def conv2d_backward_input(
+    grad_y: Array, weight: Array, image_size: tuple[int, int], stride: int, padding: int
+) -> Array:
+    """dL/dx (C7), (C3), where y is the convolution of x with W, + b (C4), and weight is W.
+
+    image_size is the height and width of x.
+    Shapes: grad_y (B, out, H_out, W_out), weight (out, in, kh, kw); returns (B, in, H, W).
+    """
+    raise NotImplementedError
+
+
+def max_pool2d_backward(
+    grad_y: Array, x: Array, kernel_size: tuple[int, int], stride: int
+) -> Array:
+    """dL/dx (C14), where y is the largest number of each patch of x, channel by channel. (C13)
+
+    Of equal numbers the first in the order of reading gets the gradient, and of NaN the last.
+    Shapes: grad_y (B, C, H_out, W_out), x (B, C, H, W); returns (B, C, H, W).
     """
     raise NotImplementedError

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from numpyvae import VAE
+from numpyvae import convolution as C
 from numpyvae.functional import Array
 from numpyvae.importance import log_weights
 from numpyvae.network import FullyConnected
@@ -189,6 +190,86 @@ def squared_error_backward(y: Tensor, x: Tensor) -> tuple[Tensor, ...]:
 def bernoulli_cross_entropy_backward(logits: Tensor, x: Tensor) -> tuple[Tensor, ...]:
     a = logits.requires_grad_()
     return gradients(TF.binary_cross_entropy_with_logits(a, x, reduction="sum"), [a])
+
+
+def conv2d_backward_parameters(
+    grad_y: Tensor, x: Tensor, kernel_size: tuple[int, int], stride: int, padding: int
+) -> tuple[Tensor, ...]:
+    n_out = grad_y.shape[1]
+    weight = x.new_zeros(n_out, x.shape[1], *kernel_size, requires_grad=True)
+    bias = x.new_zeros(n_out, requires_grad=True)
+    return gradients(TF.conv2d(x, weight, bias, stride, padding), [weight, bias], grad_y)
+
+
+def conv2d_backward_input(
+    grad_y: Tensor, weight: Tensor, image_size: tuple[int, int], stride: int, padding: int
+) -> tuple[Tensor, ...]:
+    x = weight.new_zeros(len(grad_y), weight.shape[1], *image_size, requires_grad=True)
+    return gradients(TF.conv2d(x, weight, None, stride, padding), [x], grad_y)
+
+
+def max_pool2d_backward(
+    grad_y: Tensor, x: Tensor, kernel_size: tuple[int, int], stride: int
+) -> tuple[Tensor, ...]:
+    x = x.requires_grad_()
+    return gradients(TF.max_pool2d(x, kernel_size, stride), [x], grad_y)
+
+
+class Window(NamedTuple):
+    """How a convolution looks at its images."""
+
+    image_size: tuple[int, int]
+    kernel_size: tuple[int, int]
+    stride: int
+    padding: int
+
+    def parameters(self, draw: Draw) -> Arguments:
+        """Of ``conv2d_backward_parameters``."""
+        size = C.conv2d_size(*self)
+        return {
+            "grad_y": draw.normal(draw.rows, draw.n_out, *size),
+            "x": draw.normal(draw.rows, draw.n_in, *self.image_size),
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": self.padding,
+        }
+
+    def input(self, draw: Draw) -> Arguments:
+        """Of ``conv2d_backward_input``."""
+        size = C.conv2d_size(*self)
+        return {
+            "grad_y": draw.normal(draw.rows, draw.n_out, *size),
+            "weight": draw.normal(draw.n_out, draw.n_in, *self.kernel_size),
+            "image_size": self.image_size,
+            "stride": self.stride,
+            "padding": self.padding,
+        }
+
+    def pool(self, draw: Draw, largest: float = np.inf, nan: float = 0.0) -> Arguments:
+        """Of ``max_pool2d_backward``: numbers up to ``largest``, and a share of NaN."""
+        size = C.conv2d_size(self.image_size, self.kernel_size, self.stride)
+        x = np.minimum(
+            draw.normal(draw.rows, draw.n_in, *self.image_size), draw.dtype.type(largest)
+        )
+        x[draw.rng.random(x.shape) < nan] = np.nan
+        return {
+            "grad_y": draw.normal(draw.rows, draw.n_in, *size),
+            "x": x,
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+        }
+
+
+# Sizes that the stride does not divide; patches that overlap
+USUAL = Window((6, 7), (3, 2), stride=2, padding=1)
+POOL = Window((5, 7), (2, 3), stride=2, padding=0)
+WINDOWS = {
+    "stride 1, no padding": Window((4, 5), (3, 2), stride=1, padding=0),
+    "a kernel of one pixel": Window((3, 4), (1, 1), stride=1, padding=0),
+    "a stride beyond the kernel": Window((8, 7), (2, 2), stride=3, padding=0),
+    "more padding than kernel": Window((3, 2), (2, 2), stride=1, padding=3),
+    "images of one pixel": Window((1, 1), (3, 3), stride=2, padding=1),
+}
 
 
 def draw_model(
@@ -625,4 +706,30 @@ DREG = Exercise(
     lent=LENT_LATER,
     estimated=iwae_backward,
 )
-EXERCISES = (*OPERATIONS, MODEL, ADAM, *IMPORTANCE_OPERATIONS, IWAE_Z, DREG)
+CONVOLUTIONS = (
+    operation(
+        conv2d_backward_parameters,
+        ("grad_weight", "grad_bias"),
+        USUAL.parameters,
+        {edge: window.parameters for edge, window in WINDOWS.items()},
+    ),
+    operation(
+        conv2d_backward_input,
+        ("grad_x",),
+        USUAL.input,
+        {edge: window.input for edge, window in WINDOWS.items()},
+    ),
+    operation(
+        max_pool2d_backward,
+        ("grad_x",),
+        POOL.pool,
+        {
+            "patches that do not overlap": Window((4, 6), (2, 2), 2, 0).pool,
+            "a stride beyond the kernel": Window((7, 8), (2, 2), 3, 0).pool,
+            # Zeros, which stay equal where the reference's rounding is measured
+            "equal numbers in a patch": lambda draw: POOL.pool(draw, largest=0.0),
+            "NaN among the numbers": lambda draw: POOL.pool(draw, largest=0.0, nan=0.3),
+        },
+    ),
+)
+EXERCISES = (*OPERATIONS, MODEL, ADAM, *IMPORTANCE_OPERATIONS, IWAE_Z, DREG, *CONVOLUTIONS)

@@ -59,6 +59,10 @@ def _shown(name: str, value: Any) -> str:
             return f"{name} {value:.3g}"
         case str():
             return value
+        case int():
+            return f"{name} {value}"
+        case tuple() if name.endswith("_size"):
+            return f"{name} {value}"
     return ""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from numpyvae import VAE, FullyConnected
+from numpyvae import convolution as C
 from numpyvae import functional as F
 from numpyvae.functional import Array
 
@@ -140,6 +141,63 @@ DREG_FORMULAS: tuple[tuple[Callable[..., Array], str], ...] = (
 )
 
 
+Pair = tuple[int, int]
+
+
+def patches_at_stride_1(x: Array, kernel_size: Pair, stride: int, padding: int) -> Array:
+    """As many patches as there should be, but next to each other."""
+    rows, columns = C.conv2d_size(x.shape[2:], kernel_size, stride, padding)
+    return C.im2col(x, kernel_size, 1, padding)[:, :rows, :columns]
+
+
+def padded_at_the_end(x: Array, padding: int) -> Array:
+    return np.pad(x, ((0, 0), (0, 0), (0, 2 * padding), (0, 2 * padding)))
+
+
+def grad_weight_of(grad_y: Array, patches: Array) -> Array:
+    return np.einsum("koij,kijuvc->ocuv", grad_y, patches)
+
+
+def grad_patches_of(grad_y: Array, weight: Array) -> Array:
+    return np.einsum("koij,ocuv->kijuvc", grad_y, weight)
+
+
+def put_back(
+    grad_patches: Array, image_size: Pair, stride: int, padding: int, add: bool = True, cut: int = 0
+) -> Array:
+    """``col2im`` by position of the kernel; ``cut``: where the image begins in what is padded."""
+    batch, rows, columns, *kernel, channels = grad_patches.shape
+    height, width = image_size
+    size = (
+        max(height + 2 * padding, stride * rows + kernel[0]),
+        max(width + 2 * padding, stride * columns + kernel[1]),
+    )
+    padded = np.zeros((batch, *size, channels), grad_patches.dtype)
+    for i, j in np.ndindex(rows, columns):
+        place = padded[:, stride * i :, stride * j :][:, : kernel[0], : kernel[1]]
+        place[...] = place * add + grad_patches[:, i, j]
+    return padded[:, cut:, cut:][:, :height, :width].transpose(0, 3, 1, 2)
+
+
+def pooled_back(
+    grad_y: Array, x: Array, kernel_size: Pair, stride: int, add: bool = True, share: bool = False
+) -> Array:
+    """Every number that is the largest of its patch gets the gradient, or its share of that."""
+    grad_x = np.zeros_like(x)
+    for i, j in np.ndindex(grad_y.shape[2:]):
+        there = np.s_[
+            :,
+            :,
+            stride * i : stride * i + kernel_size[0],
+            stride * j : stride * j + kernel_size[1],
+        ]
+        largest = x[there] == x[there].max(axis=(2, 3), keepdims=True)
+        part = largest / largest.sum(axis=(2, 3), keepdims=True) if share else largest
+        part = part * grad_y[:, :, i, j, None, None]
+        grad_x[there] = grad_x[there] + part if add else np.where(largest, part, grad_x[there])
+    return grad_x
+
+
 # By function and result: what is found instead, from the function's arguments; and the hint
 FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = {
     ("linear_backward_parameters", "grad_bias"): (
@@ -173,6 +231,98 @@ FORMULAS: dict[tuple[str, str], tuple[tuple[Callable[..., Array], str], ...]] = 
         (lambda grad_y, y: grad_y * y, "The factor 1 - y is missing."),
         (lambda grad_y, y: grad_y * (1 - y), "The factor y is missing."),
         (lambda grad_y, y: grad_y * (1 - y**2), "1 - y² is the slope of tanh."),
+    ),
+    ("conv2d_backward_parameters", "grad_weight"): (
+        (
+            lambda grad_y, x, kernel_size, stride, padding: grad_weight_of(
+                grad_y, C.im2col(x, kernel_size, stride, padding)
+            )[:, :, ::-1, ::-1],
+            "The kernel is flipped, upside down and left to right. Here it is not: place (u, v) of "
+            "the kernel sees the pixel (s i + u - p, s j + v - p).",
+        ),
+        (
+            lambda grad_y, x, kernel_size, stride, padding: grad_weight_of(
+                grad_y, patches_at_stride_1(x, kernel_size, stride, padding)
+            ),
+            "The stride is missing: position (i, j) sees the pixels from (s i - p, s j - p) on.",
+        ),
+        (
+            lambda grad_y, x, kernel_size, stride, padding: grad_weight_of(
+                grad_y, C.im2col(padded_at_the_end(x, padding), kernel_size, stride)
+            ),
+            "The padding lies at the lower and right end alone. It lies at all four sides.",
+        ),
+        (
+            lambda grad_y, x, kernel_size, stride, padding: (
+                grad_weight_of(grad_y, C.im2col(x, kernel_size, stride, padding))
+                / (grad_y.shape[2] * grad_y.shape[3])
+            ),
+            "It is a mean over the positions of the kernel; in a sum, each of them counts whole.",
+        ),
+    ),
+    ("conv2d_backward_parameters", "grad_bias"): (
+        (
+            lambda grad_y, x, kernel_size, stride, padding: grad_y.sum(axis=0),
+            "The sum is over the images alone. b was added at every position, too: sum over these.",
+        ),
+        (
+            lambda grad_y, x, kernel_size, stride, padding: grad_y.mean(axis=(2, 3)).sum(axis=0),
+            "It is a mean over the positions of the kernel; in a sum, each of them counts whole.",
+        ),
+    ),
+    ("conv2d_backward_input", "grad_x"): (
+        (
+            lambda grad_y, weight, image_size, stride, padding: put_back(
+                grad_patches_of(grad_y, weight), image_size, stride, padding, add=False, cut=padding
+            ),
+            "Where patches overlap, a pixel has several copies, and keeps the gradient of one of "
+            "them: add them, with += and not =.",
+        ),
+        (
+            lambda grad_y, weight, image_size, stride, padding: C.conv2d_backward_input(
+                grad_y, weight[:, :, ::-1, ::-1], image_size, stride, padding
+            ),
+            "The kernel is flipped, upside down and left to right. Written as a convolution this "
+            "gradient has a flipped kernel, written with patches it has not.",
+        ),
+        (
+            lambda grad_y, weight, image_size, stride, padding: put_back(
+                grad_patches_of(grad_y, weight), image_size, stride, padding, cut=2 * padding
+            ),
+            "The padding is cut off at the upper and left side alone. It lies at all four sides.",
+        ),
+        (
+            lambda grad_y, weight, image_size, stride, padding: put_back(
+                grad_patches_of(grad_y, weight), image_size, stride, padding
+            ),
+            "The padding is cut off at the lower and right side alone. It lies at all four sides.",
+        ),
+        (
+            lambda grad_y, weight, image_size, stride, padding: put_back(
+                grad_patches_of(grad_y, weight), image_size, 1, padding, cut=padding
+            ),
+            "The stride is missing: position (i, j) sees the pixels from (s i - p, s j - p) on.",
+        ),
+    ),
+    ("max_pool2d_backward", "grad_x"): (
+        (
+            lambda grad_y, x, kernel_size, stride: pooled_back(
+                grad_y, x, kernel_size, stride, add=False
+            ),
+            "Where patches overlap, a pixel may be the largest of several: add their gradients, "
+            "with += and not =.",
+        ),
+        (
+            lambda grad_y, x, kernel_size, stride: pooled_back(
+                grad_y, x, kernel_size, stride, share=True
+            ),
+            "Equal numbers share the gradient. In PyTorch the first of them gets all of it.",
+        ),
+        (
+            pooled_back,
+            "Each of several equal numbers gets the whole gradient, which comes back more than "
+            "once. The first of them gets it, as in PyTorch.",
+        ),
     ),
     ("squared_error_backward", "grad_y"): (
         (

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from numpyvae import VAE, Adam, FullyConnected
 from numpyvae import functional as F
 from numpyvae.importance import Bound
+from numpyvae.networks import NetworkName
 from numpyvae.reconstruction import Reconstruction
 
 
@@ -45,7 +46,7 @@ class DeliberateError:
     one for the wrong loss, so a gradient check, which knows no other loss, cannot see the error.
     ``public``: the same has been published in code or is a documented pitfall. ``samples``: the
     model is an ``IWAE`` with so many samples per image, and ``bound``. ``processes``: so many share
-    out the batch.
+    out the batch. ``network``: the model's.
     """
 
     name: str
@@ -58,6 +59,7 @@ class DeliberateError:
     samples: int | None = None
     bound: Bound = "importance"
     processes: int | None = None
+    network: NetworkName = "fully-connected"
 
     @property
     def in_adam(self) -> bool:

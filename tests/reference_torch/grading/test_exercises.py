@@ -6,8 +6,15 @@ import re
 import pytest
 from exercises import by_hand
 
-from reference_torch.grading.exercises import EXERCISES, IMPORTANCE_OPERATIONS, OPERATIONS
+from reference_torch.grading.exercises import (
+    CONVOLUTIONS,
+    EXERCISES,
+    IMPORTANCE_OPERATIONS,
+    OPERATIONS,
+)
 from reference_torch.grading.worker import source
+
+MEMORY = ("out", "scratch", "patches")
 
 
 @pytest.mark.parametrize("name", [e.name for e in (*OPERATIONS, *IMPORTANCE_OPERATIONS)])
@@ -24,6 +31,15 @@ def test_an_exercise_is_its_source_without_out_and_formula(name):
     results, equations = asked(solution)
     assert asked(exercise)[0] == results
     assert equations <= asked(exercise)[1]
+
+
+@pytest.mark.parametrize("name", [exercise.name for exercise in CONVOLUTIONS])
+def test_an_exercise_of_convolutions_has_the_arguments_of_its_source(name):
+    exercise, solution = getattr(by_hand, name), source(name)
+    asked = inspect.signature(exercise).parameters
+    assert list(asked) == [p for p in inspect.signature(solution).parameters if p not in MEMORY]
+    equations = set(re.findall(r"\(C\d+\)", solution.__doc__)) - {"(C1)"}
+    assert equations <= set(re.findall(r"\(C\d+\)", exercise.__doc__))
 
 
 def test_the_file_has_the_graded_functions_in_their_order():

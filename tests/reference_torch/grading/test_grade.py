@@ -14,6 +14,7 @@ EXERCISES_FILE = Path(by_hand.__file__)
 SOLUTIONS = """
 import numpy as np
 from numpyvae import VAE, Adam, FullyConnected
+from numpyvae.convolution import *
 from numpyvae.flat import FlatArrays
 from numpyvae.functional import *
 from numpyvae.importance import log_mean_exp_backward, log_weights_backward
@@ -84,7 +85,7 @@ def test_nothing_is_written_yet(call):
     status, shown, _ = call(main, f"grade {EXERCISES_FILE}")
     assert status == 1
     assert shown.count("not yet written") == len(EXERCISES)
-    assert shown.endswith("0 of 14 right.\n")
+    assert shown.endswith("0 of 17 right.\n")
 
 
 def test_the_solutions_are_the_source(call, tmp_path):

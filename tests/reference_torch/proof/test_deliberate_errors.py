@@ -6,9 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from numpyvae import VAE, Adam, FullyConnected
+from numpyvae import VAE, Adam, Convolutional, FullyConnected
 from numpyvae.flat import FlatArrays
 from numpyvae.importance import IWAE
+from reference_torch.proof.convolution_errors import CONVOLUTION_ERRORS
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
 from reference_torch.proof.gradcheck import Checked, gradcheck
 from reference_torch.proof.importance_errors import IMPORTANCE_ERRORS
@@ -16,13 +17,19 @@ from reference_torch.proof.parallel import parallel_parity
 from reference_torch.proof.parallel_errors import PARALLEL_ERRORS
 from reference_torch.proof.parity import Comparison, adam_parity, assert_agree, model_parity
 
-MODEL_ERRORS = [error for error in ERRORS + IMPORTANCE_ERRORS if not error.in_adam]
-ALL_ERRORS = ERRORS + IMPORTANCE_ERRORS + PARALLEL_ERRORS
+MODEL_ERRORS = [
+    error for error in ERRORS + IMPORTANCE_ERRORS + CONVOLUTION_ERRORS if not error.in_adam
+]
+ALL_ERRORS = ERRORS + IMPORTANCE_ERRORS + CONVOLUTION_ERRORS + PARALLEL_ERRORS
 
 
-def model(reconstruction, samples=None, bound="importance"):
+def model(reconstruction, samples=None, bound="importance", network="fully-connected"):
     """A model whose layers encoder2 and decoder2 are square; what its forward pass needs; beta."""
-    network = FullyConnected(12, 9, 9, 4, np.float64)
+    network = (
+        Convolutional((9, 10), (3, 3), 4, np.float64)
+        if network == "conv"
+        else FullyConnected(12, 9, 9, 4, np.float64)
+    )
     vae = (
         IWAE(network, reconstruction, samples=samples, bound=bound)
         if samples
@@ -30,12 +37,12 @@ def model(reconstruction, samples=None, bound="importance"):
     )
     vae.parameters.flat[...] *= 2
     rng = np.random.default_rng(0)
-    x, eps = rng.random((7, 12)), rng.standard_normal((7 * (samples or 1), 4))
+    x, eps = rng.random((7, vae.x_dim)), rng.standard_normal((7 * (samples or 1), 4))
     return vae, x, eps, 1.0 if samples else 0.7
 
 
-def model_rows(*kind) -> list[Checked]:
-    return gradcheck(*model(*kind), np.random.default_rng(1))
+def model_rows(*kind, **more) -> list[Checked]:
+    return gradcheck(*model(*kind, **more), np.random.default_rng(1))
 
 
 def adam_comparisons() -> list[Comparison]:
@@ -55,7 +62,7 @@ def comparisons(error: DeliberateError) -> list[Comparison]:
         return adam_comparisons()
     if error.processes:
         return parallel_parity(*model(error.reconstruction, error.samples), error.processes)
-    return model_parity(*model(error.reconstruction, error.samples, error.bound))
+    return model_parity(*model(error.reconstruction, error.samples, error.bound, error.network))
 
 
 def test_without_an_error_all_is_right():
@@ -65,6 +72,7 @@ def test_without_an_error_all_is_right():
         assert all(row.agrees for row in rows)
         for processes in (2, 4, 8):  # of 7 images, one process has none
             assert_agree(parallel_parity(*model(*kind), processes))
+    assert all(row.agrees for row in model_rows("mse", network="conv"))
     assert_agree(adam_comparisons())
 
 
@@ -85,7 +93,7 @@ def test_a_gradient_check_alone_misses_wrong_losses(error):
 
     Where a gradient is right on average only, its mean does."""
     with error.applied():
-        rows = model_rows(error.reconstruction, error.samples, error.bound)
+        rows = model_rows(error.reconstruction, error.samples, error.bound, error.network)
     wrong = [r.comparison.name for r in rows if r.differences and not r.differences.agrees]
     assert bool(wrong) == (not error.consistent)
 
