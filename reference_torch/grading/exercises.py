@@ -248,9 +248,7 @@ class Window(NamedTuple):
     def pool(self, draw: Draw, largest: float = np.inf, nan: float = 0.0) -> Arguments:
         """Of ``max_pool2d_backward``: numbers up to ``largest``, and a share of NaN."""
         size = C.conv2d_size(self.image_size, self.kernel_size, self.stride)
-        x = np.minimum(
-            draw.normal(draw.rows, draw.n_in, *self.image_size), draw.dtype.type(largest)
-        )
+        x = np.clip(draw.normal(draw.rows, draw.n_in, *self.image_size), None, largest)
         x[draw.rng.random(x.shape) < nan] = np.nan
         return {
             "grad_y": draw.normal(draw.rows, draw.n_in, *size),
