@@ -21,9 +21,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from numpyvae import convolution
+from numpyvae import convolution, importance
 from numpyvae import functional as F
-from numpyvae import importance
 from numpyvae.data.files import reading
 from numpyvae.errors import InputError, one_line
 from numpyvae.functional import Array
