@@ -69,6 +69,8 @@ Made by
 with {threads} BLAS thread{"s" * (threads != "1")}. With another number of them runs round \
 otherwise, and all figures differ a little.{one_seed * (len(seeds) == 1)}
 
+{(chr(10) * 2).join(f"![{name}]({name})" for name in results.experiment.pictures)}
+
 ## What came of it
 
 {chr(10).join(map(bullet, findings))}
@@ -84,8 +86,6 @@ seed{"s" * (len(seeds) > 1)}, with the p corrected for all \
 Samples, and what is known to be good or bad in their place:
 
 {of_samples({**results.measured, **results.references})}
-
-{(chr(10) * 2).join(f"![{name}]({name})" for name in results.experiment.pictures)}
 
 ## How it was measured
 
