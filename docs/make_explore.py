@@ -4,9 +4,9 @@
     python docs/make_explore.py --train
 
 The first writes numpyvae/explore/book.json (the numbered equations, the whole network on paper with
-its steps, and the mistakes that still train, all as the book has them), and docs/network.html anew,
-with the run that is in it. The second first trains that run, a small model with two latent units on
-the embedded digits (half a minute).
+its steps, and the mistakes that still train, all as the book has them), and docs/network.html anew.
+The second first trains the network in it, with two latent units on the embedded digits (a minute),
+and writes numpyvae/explore/network.json.
 """
 
 import difflib
@@ -20,17 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from numpyvae import VAE, FullyConnected
+from numpyvae import VAE, FullyConnected, load_checkpoint
 from numpyvae.commands.main import main as numpyvae
-from numpyvae.explore.page import BOOK, fill
+from numpyvae.explore.page import BOOK, NETWORK, book_page, of_run
 from numpyvae.functional import Array
 from reference_torch.proof.deliberate_errors import ERRORS, DeliberateError
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "network.html"
-SETTINGS = "--hidden 40 40 --z-dim 2 --beta 0.3 --epochs 120 --lr 0.002 --lr-schedule cosine"
+SETTINGS = (
+    "--hidden 64 32 --z-dim 2 --beta 0.1 --epochs 150 --batch-size 32 --lr 0.004 "
+    "--lr-schedule cosine"
+)
 EQUATION = re.compile(r"```math\n([^`]*?) *\\tag\{(\w+)\}\n```")
-DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 ON_PAPER = re.compile(r"^## One image, one unit, on paper\n(.*?)^## ", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"\$([^$]+)\$|`([^`]+)`|([^$`]+)")
 
@@ -44,18 +46,10 @@ def main() -> None:
     BOOK.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     if sys.argv[1:] == ["--train"]:
         with tempfile.TemporaryDirectory() as folder:
-            run = f"{folder}/run"
-            for command in (f"train {SETTINGS} --out {run}", f"explore {run} --out {PAGE}"):
-                if status := numpyvae(command.split()):
-                    raise SystemExit(status)
-    else:
-        PAGE.write_text(fill(run_in(PAGE.read_text())))
-
-
-def run_in(page: str) -> dict[str, Any]:
-    """The run in a page, as ``run_data`` gave it."""
-    [data] = DATA.findall(page)
-    return json.loads(data)["run"]
+            if status := numpyvae(f"train {SETTINGS} --out {folder}/run".split()):
+                raise SystemExit(status)
+            NETWORK.write_text(json.dumps(of_run(load_checkpoint(f"{folder}/run"))) + "\n")
+    PAGE.write_text(book_page())
 
 
 def book() -> dict[str, Any]:

@@ -14,12 +14,14 @@ import json
 import textwrap
 import zlib
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
+from ..data.loading import load_dataset
 from ..errors import InputError
 from ..functional import Array
 from ..model import VAE
@@ -29,9 +31,19 @@ from ..training.run import Run
 
 HERE = Path(__file__).parent
 BOOK = HERE / "book.json"
+NETWORK = HERE / "network.json"  # the small network of the book: ``of_run``
 ON_PAGE = ("mse", "bce")  # the reconstruction losses of model.js
-MATHEMATICS = ("arrays", "functional", "model", "optim", "chance", "mistakes", "steps")
-DRAWING = ("elements", "heat", "plot", "plane", "graph")
+MATHEMATICS = (
+    "arrays",
+    "functional",
+    "model",
+    "optim",
+    "chance",
+    "mistakes",
+    "steps",
+    "estimators",
+)
+DRAWING = ("elements", "heat", "plot", "plane", "graph", "drawing")
 SECTIONS = ("data", "paper", "look", "step", "nudge", "train", "mistake", "main")
 BACKWARD = (
     VAE.backward,
@@ -40,6 +52,7 @@ BACKWARD = (
     FullyConnected.encoder_backward,
     VAE.input_gradient,
 )
+SETTINGS = ("beta", "beta_warmup", "lr", "weight_decay", "batch_size", "noise", "binarize")
 PIXELS = (1500 * 784, 300 * 784)  # of training and test images, at most
 
 
@@ -48,33 +61,45 @@ def page(run: Run, data: Dataset) -> str:
     return fill(run_data(run, data))
 
 
+def book_page(dataset: str = "digits", data_dir: str | None = None) -> str:
+    """The page of the small network of the book, trained on the digits, as HTML."""
+    known = json.loads(NETWORK.read_text("utf-8"))
+    return fill(known | of_data(load_dataset(dataset, data_dir, tuple(known["image_shape"]))))
+
+
 def run_data(run: Run, data: Dataset) -> dict[str, Any]:
     """What the page knows of a run and its data.
 
     Raises:
         InputError: the page cannot show such a model.
     """
-    config, pixels = run.config, run.vae.x_dim
+    return of_run(run) | of_data(data)
+
+
+def of_run(run: Run) -> dict[str, Any]:
+    config = run.config
     if config.reconstruction not in ON_PAGE or not isinstance(run.vae.network, FullyConnected):
         raise InputError(
             f"the page shows fully connected networks with {' or '.join(ON_PAGE)}, not {run.vae}"
         )
-    n_train, n_test = (max(1, most // pixels) for most in PIXELS)
-    labels = data.test_labels
     return {
         "dataset": Path(config.dataset).name,
-        "images": Path(data.name).name,
         "sizes": run.vae.network.sizes,
         "image_shape": run.image_shape,
         "reconstruction": config.reconstruction,
-        "settings": {
-            name: getattr(config, name)
-            for name in ("beta", "lr", "weight_decay", "batch_size", "noise", "binarize")
-        },
+        "settings": {name: getattr(config, name) for name in SETTINGS},
         "samples": config.importance_samples,
         "epochs": len(run.history),
         "loss": run.history[-1]["val_loss"] if run.history else None,
         "weights": packed(run.vae.parameters.flat),
+    }
+
+
+def of_data(data: Dataset) -> dict[str, Any]:
+    n_train, n_test = (max(1, most // prod(data.image_shape)) for most in PIXELS)
+    labels = data.test_labels
+    return {
+        "images": Path(data.name).name,
         "train_images": packed(bytes_of(data.train_images[:n_train])),
         "test_images": packed(bytes_of(data.test_images[:n_test])),
         "test_labels": None if labels is None else labels[:n_test].tolist(),
@@ -93,7 +118,10 @@ def fill(run: dict[str, Any]) -> str:
         "paper": {name: book["paper"][name] for name in ("parameters", "x", "eps")},
         "mistakes": book["mistakes"],
     }
-    steps = "\n".join(f"<li>{spelled(step, formula)}</li>" for step in book["paper"]["steps"])
+    steps = "\n".join(
+        f"<li><details><summary>Answer</summary>{spelled(step, formula)}</details></li>"
+        for step in book["paper"]["steps"]
+    )
     equations = "\n".join(
         f'<template id="{tag}">{formula(equation["formula"])}</template>'
         for tag, equation in book["equations"].items()
@@ -117,6 +145,8 @@ def about(run: dict[str, Any]) -> str:
     """The run in a sentence."""
     loss = f"the {RECONSTRUCTIONS[run['reconstruction']].title}"
     text = f"{'-'.join(map(str, run['sizes']))} and back, {loss}, beta {run['settings']['beta']:g}"
+    if warmup := run["settings"]["beta_warmup"]:
+        text += f" (rising from 0 in the first {warmup} epochs)"
     if run["epochs"]:
         text += f", {run['epochs']} epochs, validation loss {run['loss']:.2f} per image"
     if run["samples"] > 1:

@@ -89,3 +89,23 @@ function wrong_steps(reconstruction) {
   }
   return wrong;
 }
+
+// All gradients of an estimator, for one draw of eps.
+function estimate({ sizes, reconstruction, parameters, x, eps, beta, estimator }) {
+  const vae = made(sizes, reconstruction, parameters, false);
+  vae.forward(rows(x), rows(eps), beta);
+  vae.F = { ...F, ...ESTIMATORS[estimator](vae) };
+  return lists(Object.fromEntries(Object.entries(vae.backward()).filter(([name]) => name.includes("."))));
+}
+
+// The mean and the standard deviation of what a step finds, over these draws of eps.
+function average({ sizes, reconstruction, parameters, x, draws, beta, step }) {
+  const vae = made(sizes, reconstruction, parameters, false);
+  const averages = new Averages(vae, rows(x), beta, step);
+  for (const eps of draws) averages.draw(rows(eps));
+  const of = Object.entries(averages.of).map(([name, found]) => [
+    name,
+    found.map((one) => [Array.from(one.mean), Array.from(one.deviation())]),
+  ]);
+  return Object.fromEntries(of);
+}

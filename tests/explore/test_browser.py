@@ -71,24 +71,33 @@ def test_the_network_on_paper_step_by_step(live):
     show(live, "paper")
     boxes = "#paper .graph .box"
     assert live.locator(boxes).count() == 25
+    assert live.locator("#paper-steps details[open]").count() == 0  # do it on paper first
+    assert "y and logits" in live.inner_text("#paper-steps summary >> nth=0")
     live.focus("#paper .next")
     for step in range(1, 12):
         live.keyboard.press("ArrowRight")
+        asked = live.locator(boxes).all_inner_texts()
+        assert any(text.endswith("?") for text in asked)
         assert live.inner_text("#paper .status") == f"Step {step} of 11"
         current = live.locator("#paper-steps [aria-current]")
         assert current.count() == 1
         assert live.evaluate("[...document.querySelectorAll('#paper-steps li')].findIndex("
                              "(item) => item.ariaCurrent === 'step')") == step - 1  # fmt: skip
+    live.click("#paper-steps summary >> nth=10")
+    frame(live)
     texts = live.locator(boxes).all_inner_texts()
+    assert not any("?" in text for text in texts)
     gradients = [text.split("G ")[1] for text in texts if "G " in text]
     assert {"2.5", "0.75, 0.75", "−1.5, −0.5", "−0.25", "1.5"} <= set(gradients)
     assert live.get_attribute("#paper .next", "aria-disabled") == "true"
+    live.focus("#paper .next")
     live.keyboard.press("Home")
     assert "dL/dL = 1" in live.inner_text("#paper .status")
 
 
 def test_draw_an_image(live):
     show(live, "look")
+    live.uncheck("#look .placed")
     live.click("#look .clear")
     frame(live)
     empty = live.inner_text("#look .losses")
@@ -102,6 +111,13 @@ def test_draw_an_image(live):
     assert x[7:21, 10:12].min() > 0.5
     assert x[:, 20:].max() == 0
     assert live.inner_text("#look .losses") != empty
+    assert "x is drawn" in live.inner_text("#look .picker")
+    live.check("#look .placed")  # the digits fill rows 2 to 25, and their middle is column 14
+    frame(live)
+    ink = numbers(live, "state.x").reshape(28, 28) > 0.1
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    assert (rows[0], rows[-1]) == (2, 25)
+    assert abs(columns.mean() + 0.5 - 14.3) < 1
     live.click("#look .thumb >> nth=3")
     frame(live)
     assert "a 3" in live.inner_text("#look .picker")
@@ -171,9 +187,13 @@ def test_where_two_paths_meet_both_summands_are_shown(live):
     assert [caption.split(",")[0] for caption in captions] == [
         "through mean", "through log_var", "G h2"
     ]  # fmt: skip
+    words = live.locator("#step .words >> nth=2")
+    largest = abs(numbers(live, "state.gradient('h2')")).argmax()
+    assert words.inner_text().startswith(f"G h2[{largest}] = ")
     live.locator("#step .result >> nth=2 >> canvas >> nth=2").focus()
-    live.keyboard.press("ArrowRight")
-    assert live.locator("#step .words >> nth=2").inner_text().startswith("G h2[1] = ")
+    step = 1 if largest == 0 else -1
+    live.keyboard.press("ArrowRight" if step > 0 else "ArrowLeft")
+    assert words.inner_text().startswith(f"G h2[{largest + step}] = ")
 
 
 @pytest.mark.parametrize("name", ["z", "x", "a1", "h4", "encoder2.weight", "decoder3.bias"])
@@ -292,7 +312,7 @@ def test_everything_can_be_reached_and_done_by_keyboard(live):
     assert unreachable == []
     assert nameless == []
     live.focus("#look .clear")
-    for expected in ("thumb", "thumb"):
+    for expected in ("placed", "thumb", "thumb"):
         live.keyboard.press("Tab")
         assert live.evaluate("document.activeElement.className") == expected
     live.keyboard.press("Enter")
@@ -304,7 +324,11 @@ def test_everything_can_be_reached_and_done_by_keyboard(live):
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Space"):
         live.keyboard.press(key)
     frame(live)
+    assert live.evaluate("state.x.some((value) => value === 1)")
+    live.uncheck("#look .placed")
+    frame(live)
     assert numbers(live, "state.x").reshape(28, 28)[1, 2] == 1
+    live.check("#look .placed")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from numpyvae import VAE, Adam, FullyConnected
+from numpyvae import IWAE, VAE, Adam, FullyConnected
+from numpyvae import functional as F
 from numpyvae.explore.page import MATHEMATICS, source
 from reference_torch.proof.deliberate_errors import ERRORS
 
@@ -107,6 +108,88 @@ def test_fifty_steps_of_adam(mathematics, reconstruction):
     np.testing.assert_allclose(found["parameters"], vae.parameters.flat, **EXACT)
 
 
+# Other estimators of the same gradient
+
+
+def score_function(vae, x, eps, beta):
+    """Its gradients, with numpyvae's own pieces."""
+    vae.forward(x, eps, beta)
+    vae.backward()
+    a = vae.activations
+    losses = vae.reconstruction_loss(a["logits"], x, a.get("y"))[:, None]
+    kl_mean, kl_log_var = F.kl_divergence_backward(beta, a["mean"], a["log_var"])
+    grad_mean = losses * eps / np.exp(a["log_var"] / 2) + kl_mean
+    grad_log_var = losses * (eps**2 - 1) / 2 + kl_log_var
+    vae.network.encoder_backward(x, grad_mean, grad_log_var)
+    return vae.gradients
+
+
+def of_one_sample(bound):
+    def gradients(vae, x, eps, beta):
+        iwae = IWAE(vae.network, vae.reconstruction, samples=1, bound=bound)
+        iwae.forward(x, eps, beta)
+        return iwae.backward()
+
+    return gradients
+
+
+def exact(vae, x, eps, beta):
+    vae.forward(x, eps, beta)
+    return vae.backward()
+
+
+ESTIMATORS = {  # by numpyvae; with one sample, dreg is sticking the landing
+    "exact KL": (exact, 0.7),
+    "sampled KL": (of_one_sample("importance"), 1),
+    "sampled KL, sticking the landing": (of_one_sample("dreg"), 1),
+    "exact KL, score function": (score_function, 0.7),
+}
+
+
+@pytest.mark.parametrize("reconstruction", ["mse", "bce"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_an_estimator_is_numpyvae_s(mathematics, estimator, reconstruction):
+    assert mathematics.call("() => Object.keys(ESTIMATORS)") == list(ESTIMATORS)
+    gradients, beta = ESTIMATORS[estimator]
+    vae, x, eps = problem((12, 9, 7, 4), 7, reconstruction)
+    found = mathematics.call("estimate", asked(vae, x, eps, beta, estimator=estimator))
+    for name, gradient in gradients(vae, x, eps, beta).items():
+        np.testing.assert_allclose(found[name], gradient.ravel(), **EXACT)
+
+
+def averaged(mathematics, step, draws, beta=0.7):
+    vae, x, _ = problem((6, 5, 4, 2), 2, "mse")
+    noise = np.random.default_rng(1).standard_normal((draws, 2, 2))
+    question = asked(vae, x, noise[0], beta, draws=noise.tolist(), step=step)
+    return vae, x, noise, mathematics.call("average", question)
+
+
+def test_the_average_and_the_spread_are_numpy_s(mathematics):
+    last = mathematics.call("lines_of_steps", "mse").index(
+        'self._linear_backward_parameters("encoder1"'
+    )
+    vae, x, noise, found = averaged(mathematics, last, 50)
+    for estimator in ("exact KL", "exact KL, score function"):
+        gradients, beta = ESTIMATORS[estimator]
+        drawn = [gradients(vae, x, eps, beta)["encoder1.weight"].ravel().copy() for eps in noise]
+        mean, deviation = found[estimator][0]
+        np.testing.assert_allclose(mean, np.mean(drawn, axis=0), **EXACT)
+        np.testing.assert_allclose(deviation, np.std(drawn, axis=0, ddof=1), **EXACT)
+
+
+@pytest.mark.parametrize("line", ["grad_mean +=", "grad_log_var +="])
+def test_all_estimators_have_one_mean_and_each_its_noise(mathematics, line):
+    lines = mathematics.call("lines_of_steps", "mse")
+    [step] = [i for i, text in enumerate(lines) if text.startswith(line)]
+    draws = 20_000
+    *_, found = averaged(mathematics, step, draws)
+    (expected, spread), *others = (np.array(found[name][0]) for name in ESTIMATORS)
+    for mean, deviation in others:
+        error = np.sqrt((spread**2 + deviation**2) / draws)
+        assert (abs(mean - expected) < 4 * error).all()
+    assert (others[-1][1] > 1.2 * spread).any()  # the score function's
+
+
 # The book's mistakes
 
 
@@ -161,6 +244,11 @@ BREAKS = [  # a line of the page's mathematics, and what a slip makes of it
     ("s13 += q * w3", "s13 += p * w3"),
     ("q0 * w0 + q1", "p0 * w0 + q1"),
 ]
+ESTIMATOR_BREAKS = [
+    ("* Math.exp(log_var[i] / 2) - 1)) / 2;", "* Math.exp(log_var[i] / 2))) / 2;"),
+    ("grad_kl * (z[i] - eps[i] / std)", "grad_kl * (z[i] + eps[i] / std)"),
+    ("(of_image * (eps[i] ** 2 - 1)) / 2", "(of_image * eps[i] ** 2) / 2"),
+]
 ADAM_BREAKS = [
     ("v[i] + g[i] * g[i]", "v[i] + Math.abs(g[i])"),
     ("1 - this.lr * this.weight_decay", "1 - this.weight_decay"),
@@ -190,3 +278,15 @@ def test_a_slip_in_the_javascript_is_caught(make_mathematics, right, slip):
 def test_a_slip_in_adam_is_caught(make_mathematics, right, slip):
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         test_fifty_steps_of_adam(make_mathematics(broken(right, slip)), "mse")
+
+
+@pytest.mark.parametrize(("right", "slip"), ESTIMATOR_BREAKS)
+def test_a_slip_in_an_estimator_is_caught(make_mathematics, right, slip):
+    engine = make_mathematics(broken(right, slip))
+    caught = 0
+    for estimator in ESTIMATORS:
+        try:
+            test_an_estimator_is_numpyvae_s(engine, estimator, "mse")
+        except AssertionError:
+            caught += 1
+    assert caught == 1

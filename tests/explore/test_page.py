@@ -20,9 +20,9 @@ from numpyvae.explore.page import (
     ON_PAGE,
     SECTIONS,
     about,
+    book_page,
     bytes_of,
     code_of,
-    fill,
     page,
     run_data,
     source,
@@ -61,8 +61,8 @@ def test_what_the_page_takes_from_the_book_is_up_to_date(make_explore):
 
 def test_the_book_s_page_is_up_to_date_and_small(make_explore):
     text = make_explore.PAGE.read_text()
-    assert fill(make_explore.run_in(text)) == text, UP_TO_DATE
-    assert len(text.encode()) <= 1e6
+    assert book_page() == text, UP_TO_DATE
+    assert len(text.encode()) <= 1.2e6
 
 
 def test_the_page_of_the_article_s_network_is_small(digits):
@@ -88,6 +88,12 @@ def test_the_page_knows_names_of_labels_and_whose_images_it_shows(make_run, digi
     others = replace(digits, name="a/other.npz")
     assert "images are others, of other.npz." in about(run_data(make_run(), others))
     assert "others" not in about(run_data(make_run(), digits))
+
+
+def test_the_page_says_how_beta_rose(make_run, digits):
+    said = about(run_data(make_run(beta=0.5, beta_warmup=8), digits))
+    assert "beta 0.5 (rising from 0 in the first 8 epochs)" in said
+    assert "rising" not in about(run_data(make_run(), digits))
 
 
 def test_every_step_finds_its_line_of_code(mathematics):
@@ -140,6 +146,14 @@ def test_the_command_writes_one_file(run_folder, tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(run_folder / "explore.html")
     assert main(["explore", str(run_folder), "--out", str(tmp_path / "x.html")]) == 0
     assert (tmp_path / "x.html").read_text() == (run_folder / "explore.html").read_text()
+
+
+def test_without_a_run_the_page_is_the_book_s(make_explore, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["explore"]) == 0
+    assert capsys.readouterr().out == "explore.html\n"
+    assert Path("explore.html").read_bytes() == make_explore.PAGE.read_bytes()
+    assert main(["explore", "--dataset", "nonsense"]) == 2
 
 
 def test_bad_input_is_one_line_and_status_2(run_folder, tmp_path, capsys):

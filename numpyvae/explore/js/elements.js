@@ -36,6 +36,7 @@ function slider(label, { min, max, start, scale = (n) => n, text = short, change
     element("span", {}, label, " ", shown),
     input,
   );
+  whole.say = say;
   whole.set = (n) => {
     input.value = n;
     say();
@@ -43,16 +44,19 @@ function slider(label, { min, max, start, scale = (n) => n, text = short, change
   return whole;
 }
 
-// A number for reading: four significant digits, a real minus sign.
-function short(value) {
+// A number for reading: so many significant digits, a real minus sign.
+function short(value, digits = 4) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : "∞";
   const size = Math.abs(value);
   const text =
     size !== 0 && (size < 1e-3 || size >= 1e6)
-      ? value.toExponential(2)
-      : String(Number(value.toPrecision(4)));
+      ? value.toExponential(digits - 2)
+      : String(Number(value.toPrecision(digits)));
   return text.replaceAll("-", "−");
 }
+
+// The same for a box.
+const brief = (value) => short(value, 3);
 
 function shape_text(shape) {
   return shape.length === 1 ? `(${shape[0]})` : `(${shape.join(", ")})`;

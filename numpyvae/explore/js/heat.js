@@ -40,9 +40,13 @@ function picture(name, shape, [height, width]) {
 }
 
 // Which numbers an entry stands at: "3", or "3, 17" in a matrix; a pixel by row and column.
-function place_text(name, shape, i, [, width]) {
+function place_text(name, shape, i, [height, width]) {
   if (["x", "y", "logits", "decoder3.bias"].includes(name)) {
-    return `${i}: row ${Math.floor(i / width)}, column ${i % width}`;
+    const pixels = height * width;
+    const of_many = shape.length > 1 && shape[0] > 1;
+    const pixel = i % pixels;
+    const image = of_many ? `${Math.floor(i / pixels)}, ` : "";
+    return `${image}${pixel}: row ${Math.floor(pixel / width)}, column ${pixel % width}`;
   }
   const columns = shape[shape.length - 1];
   return shape.length === 1 || shape[0] === 1

@@ -6,51 +6,18 @@ function look_section(state) {
   const z_dim = state.vae.z_dim;
 
   // The image: drawn, or a test image.
-  const pad = new HeatMap(shape, {
-    label: "The image x. Draw with the mouse, a finger, or arrow keys and space",
-    width: 252,
+  const usual = usual_box(data.train_images, shape);
+  const place = find("#look .placed");
+  const pad = new Pad(shape, () => {
+    const { strokes } = pad;
+    const here = place.checked && strokes.length ? placed(strokes, usual, shape) : strokes;
+    state.set_image(brushed(here, shape), null);
   });
-  pad.canvas.tabIndex = 0;
-  pad.canvas.setAttribute("role", "application");
-  const brush = (column, row) => {
-    const [height, width] = shape;
-    const reach = Math.max(1.6, Math.min(height, width) / 14);
-    const x = state.number === null ? state.x : shaped(state.x.slice(), state.x.shape);
-    for (let i = 0; i < x.length; i++) {
-      const distance = Math.hypot((i % width) + 0.5 - column, Math.floor(i / width) + 0.5 - row);
-      x[i] = Math.max(x[i], Math.min(1, Math.max(0, reach + 0.3 - distance)));
-    }
-    state.set_image(x, null);
-  };
-  const paint_at = (event) => {
-    const box = pad.canvas.getBoundingClientRect();
-    brush(
-      ((event.clientX - box.left) / box.width) * shape[1],
-      ((event.clientY - box.top) / box.height) * shape[0],
-    );
-  };
-  pad.canvas.addEventListener("pointerdown", (event) => {
-    pad.canvas.setPointerCapture(event.pointerId);
-    paint_at(event);
-  });
-  pad.canvas.addEventListener("pointermove", (event) => event.buttons && paint_at(event));
-  pad.canvas.addEventListener("keydown", (event) => {
-    const arrow = ARROWS[event.key];
-    if (!arrow && event.key !== " ") return;
-    event.preventDefault();
-    const [column, row] = pad.layout.place(pad.selected);
-    if (arrow) {
-      const i = pad.layout.entry(
-        Math.max(0, Math.min(shape[1] - 1, column + arrow[0])),
-        Math.max(0, Math.min(shape[0] - 1, row + arrow[1])),
-      );
-      pad.select(i);
-    } else brush(column + 0.5, row + 0.5);
-  });
-  find("#look .pad").append(pad.root);
-  find("#look .clear").addEventListener("click", () =>
-    state.set_image(array([1, state.vae.x_dim]), null),
-  );
+  find("#look .pad").append(pad.map.root);
+  find("#look .clear").addEventListener("click", () => pad.set([]));
+  place.addEventListener("change", () => state.number === null && pad.set(pad.strokes));
+  const shown_x = new HeatMap(shape, { label: "The image x", width: 160 });
+  find("#look .in").append(shown_x.root);
 
   const count = data.test_images.shape[0];
   const labels = data.run.test_labels;
@@ -60,7 +27,8 @@ function look_section(state) {
     min: 0,
     max: count - 1,
     start: state.number,
-    text: (n) => (labels ? `${n}: ${what(n)}` : `${n}`),
+    text: (n) =>
+      state.number === null ? "none: x is drawn" : labels ? `${n}: ${what(n)}` : `${n}`,
     changed: (n) => state.set_test_image(n),
   });
   find("#look .picker").append(picker);
@@ -76,8 +44,8 @@ function look_section(state) {
     paint(canvas, x, picture("x", x.shape, shape), { grey: true });
     const label = labels ? `A test image of ${what(number)}` : `Test image ${number}`;
     const choose = () => {
-      picker.set(number);
       state.set_test_image(number);
+      picker.set(number);
     };
     find("#look .thumbs").append(
       element(
@@ -178,7 +146,7 @@ function look_section(state) {
   }
 
   // What comes out, and everything between.
-  const out = new HeatMap(shape, { label: "The reconstruction y", width: 252 });
+  const out = new HeatMap(shape, { label: "The reconstruction y", width: 160 });
   find("#look .out").append(out.root);
   const graph = new Graph(state.vae, shape, { chosen: (name) => show_detail(name) });
   find("#look .graph-place").append(graph.root);
@@ -204,13 +172,18 @@ function look_section(state) {
       show_codes();
     }
     const { activations: a } = state.vae;
-    pad.show("x", state.x, { grey: true });
+    shown_x.show("x", state.x, { grey: true });
+    if (state.number !== null && pad.strokes.length) {
+      pad.strokes = [];
+      pad.show();
+    }
+    picker.say();
     out.show("y", a.y, { grey: true });
     show_decoded();
     plane.draw({ mean: a.mean, log_var: a.log_var, z: a.z });
     plane.canvas.setAttribute(
       "aria-label",
-      `The latent plane: arrow keys move z, now at ${plane.z.map(short).join(", ")}`,
+      `The latent plane: arrow keys move z, now at ${plane.z.map((z) => short(z)).join(", ")}`,
     );
     noises.slice(0, z_dim).forEach((place, axis) => {
       place.slider.set(Math.round(100 * state.eps[plane.units[axis]]));
@@ -224,11 +197,12 @@ function look_section(state) {
       })
       .join("; ");
     const { reconstruction, kl, total } = state.loss;
+    find("#look .since").textContent = since(state);
     find("#look .losses").textContent =
       `loss ${short(total)} = reconstruction ${short(reconstruction)} + beta ${short(state.beta)} × KL ${short(kl)}`;
     for (const name of Object.keys(graph.boxes)) {
       const array_of = state.value(name);
-      if (name in state.loss) graph.write(name, [short(state.loss[name])]);
+      if (name in state.loss) graph.write(name, [brief(state.loss[name])]);
       else if (array_of) {
         graph.show(name, array_of, { grey: ["x", "y"].includes(name) });
         graph.say(name, `${name}, ${array_of.length} numbers, largest ${short(largest(array_of))}`);
@@ -246,6 +220,14 @@ function look_section(state) {
       say_entry(Math.min(values.selected, shown.length - 1));
     } else entry.textContent = "";
   };
+}
+
+// What has changed since the run, here.
+function since({ trained, settings, data: { run }, loss }) {
+  const trained_here = trained ? `trained here for ${trained} steps` : "";
+  const beta = settings.beta === run.settings.beta ? "" : `beta is ${short(settings.beta)}`;
+  const changes = [trained_here, beta].filter(Boolean).join(", ");
+  return changes && `Since then: ${changes}. ${collapse(loss.kl)}`;
 }
 
 // The two units whose means vary most over the images.

@@ -12,6 +12,7 @@ class State {
     this.patience = 300; // milliseconds between two pictures of a training
     this.version = 0;
     this.sections = [];
+    this.trained = 0; // steps, here
     this.number = Math.max(0, run.test_labels?.indexOf(0) ?? 0);
     this.x = floats(data.test_images, [this.number]);
     this.encode_all();
@@ -79,13 +80,18 @@ class State {
   }
 
   draw() {
-    const seen = this.sections.filter(({ place }) => {
+    const height = window.innerHeight;
+    this.update(({ place }) => {
       const box = place.getBoundingClientRect();
-      return box.bottom > 0 && box.top < window.innerHeight;
+      return box.bottom > 0 && box.top < height;
     });
+  }
+
+  update(wanted) {
+    const sections = this.sections.filter(wanted);
     this.loss = this.vae.forward(this.x, this.eps, this.beta);
-    if (seen.some(({ backward }) => backward)) this.vae.backward();
-    for (const { update } of seen) update();
+    if (sections.some(({ backward }) => backward)) this.vae.backward();
+    for (const { update } of sections) update();
   }
 
   // `backward`: the section shows gradients.
@@ -99,12 +105,18 @@ async function start() {
   paper_section(data);
   const state = new State(data);
   state.add("#look", look_section);
-  state.add("#step", step_section, true);
+  state.add("#step", step_section);
   state.add("#nudge", nudge_section, true);
   state.add("#train", train_section);
   state.add("#mistake", mistake_section);
   state.draw();
+  for (const section of state.sections) {
+    // Later what can be seen is drawn, but nothing is ever blank.
+    await new Promise((done) => setTimeout(done));
+    state.update((other) => other === section);
+  }
   for (const event of ["scroll", "resize"]) window.addEventListener(event, () => state.changed());
+  window.addEventListener("beforeprint", () => state.update(() => true));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     known_colours = {};
     state.changed();

@@ -70,9 +70,9 @@ function mistake_section(state) {
   }
   function note() {
     measured.parameters.flat.set(wrong.parameters.flat);
-    curves.right.push([trained, test_loss(right, data, settings)]);
-    curves.shown.push([trained, test_loss(wrong, data, settings)]);
-    curves.true.push([trained, test_loss(measured, data, settings)]);
+    curves.right.push([trained, test_losses(right, data, settings).total]);
+    curves.shown.push([trained, test_losses(wrong, data, settings).total]);
+    curves.true.push([trained, test_losses(measured, data, settings).total]);
   }
   button.addEventListener("click", () => {
     if (running) return stop();

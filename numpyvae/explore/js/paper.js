@@ -1,6 +1,7 @@
 // The smallest network of this kind, as the book does it on paper: every array is a single number.
 
 // What each of the book's steps finds, in the book's order: gradients by name, and where they run.
+// `how` is what the names alone do not say.
 const PAPER_STEPS = [
   {
     finds: ["y", "logits"],
@@ -13,7 +14,7 @@ const PAPER_STEPS = [
   { finds: ["a4"], edges: [["a4", "h4"]], layer: ["h3", "decoder2", "a4"] },
   { finds: ["a3"], edges: [["a3", "h3"]], layer: ["z", "decoder1", "a3"] },
   {
-    partial: 0,
+    how: ", through z",
     finds: ["mean", "log_var"],
     edges: [
       ["mean", "z"],
@@ -21,7 +22,7 @@ const PAPER_STEPS = [
     ],
   },
   {
-    partial: 1,
+    how: ", through the KL divergence",
     finds: ["mean", "log_var"],
     edges: [
       ["mean", "kl"],
@@ -29,6 +30,7 @@ const PAPER_STEPS = [
     ],
   },
   {
+    how: ": the sums",
     finds: ["mean", "log_var"],
     edges: [
       ["mean", "z"],
@@ -67,8 +69,8 @@ function paper_section({ paper }) {
   const status = find("#paper .status");
   let now = 0;
 
-  const all = PAPER_STEPS.map(({ finds = [], edges = [], layer, second, partial }) => {
-    const found = { names: [...finds], edges: [...edges], partial };
+  const all = PAPER_STEPS.map(({ finds = [], edges = [], layer, second, how = "" }) => {
+    const found = { names: [...finds], edges: [...edges], how };
     for (const [input, name, output] of [layer, second].filter(Boolean)) {
       found.names.push(`${name}.parameters`);
       if (input) {
@@ -81,36 +83,48 @@ function paper_section({ paper }) {
   });
   const step_of = (name) => Math.max(0, all.findLastIndex(({ names }) => names.includes(name)) + 1);
 
+  const answers = items.map((item) => find("details", item));
+  all.forEach(({ names, how }, i) => {
+    const asked = [...new Set(names)].map((name) => name.replace(".parameters", "'s weight and bias"));
+    find("summary", answers[i]).textContent = `The gradients of ${listed_text(asked)}${how}`;
+  });
+
   function go(step) {
-    now = Math.max(0, Math.min(all.length, step));
-    const known = new Set(all.slice(0, now).flatMap(({ names }) => names));
+    const next = Math.max(0, Math.min(all.length, step));
+    if (next !== now && next) answers[next - 1].open = false;
+    now = next;
+    refresh();
+  }
+
+  // What is known: all of the steps before, and of this one if its answer is open.
+  const done = (step) => step < now || (step === now && answers[now - 1].open);
+
+  function gradient_of(name) {
+    const found = all.findLastIndex(({ names }, i) => names.includes(name) && done(i + 1)) + 1;
+    const asked = all[now - 1]?.names.includes(name) && !done(now) ? "?" : "";
+    if (!found) return asked && `G ${asked}`;
+    const path = { mean: 0, log_var: 1 }[name];
+    if (path !== undefined && found < 7) {
+      const parts = [through_z, through_kl].slice(0, found - 4).map((of) => brief(of[path][0]));
+      return [...parts, ...(asked ? [asked] : [])].join(" + ");
+    }
+    if (!name.endsWith(".parameters"))
+      return `G ${brief((name === "x" ? vae.input_gradient() : g[name])[0])}`;
+    const layer = name.split(".")[0];
+    return `G ${["weight", "bias"].map((kind) => brief(gradients[`${layer}.${kind}`][0])).join(", ")}`;
+  }
+
+  function refresh() {
     const values = { x, eps, ...a };
-    const losses = {
-      reconstruction: [loss.reconstruction, 1],
-      kl: [loss.kl, 1],
-      total: [loss.total, 1],
-    };
+    const losses = { reconstruction: loss.reconstruction, kl: loss.kl, total: loss.total };
     for (const name of Object.keys(graph.boxes)) {
       const layer = name.endsWith(".parameters") ? name.split(".")[0] : null;
-      let [value, gradient] = ["", ""];
+      let [value, gradient] = ["", gradient_of(name)];
       if (layer) {
-        const [weight, bias] = ["weight", "bias"].map((kind) => `${layer}.${kind}`);
-        value = `W ${short(w[weight][0])}, b ${short(w[bias][0])}`;
-        if (known.has(name))
-          gradient = `G ${short(gradients[weight][0])}, ${short(gradients[bias][0])}`;
-      } else if (name in losses) {
-        value = short(losses[name][0]);
-        gradient = "G 1";
-      } else {
-        value = short(values[name][0]);
-        if (known.has(name))
-          gradient = `G ${short((name === "x" ? vae.input_gradient() : g[name])[0])}`;
-        const index = { mean: 0, log_var: 1 }[name];
-        if (index !== undefined && now === 5) gradient = `G ${short(through_z[index][0])}`;
-        if (index !== undefined && now === 6) {
-          gradient = `${short(through_z[index][0])} + ${short(through_kl[index][0])}`;
-        }
-      }
+        const [weight, bias] = ["weight", "bias"].map((kind) => w[`${layer}.${kind}`][0]);
+        value = `W ${brief(weight)}, b ${brief(bias)}`;
+      } else if (name in losses) [value, gradient] = [brief(losses[name]), "G 1"];
+      else value = brief(values[name][0]);
       const narrow = layer === "mean" || layer === "log_var";
       graph.write(name, narrow ? value.split(", ") : [value], gradient);
       graph.say(
@@ -136,9 +150,11 @@ function paper_section({ paper }) {
     () => go(now + 1),
     (end) => go(end ? all.length : 0),
   );
-  items.forEach((item, i) => item.addEventListener("click", () => go(i + 1)));
+  answers.forEach((answer, i) => {
+    find("summary", answer).addEventListener("click", () => i + 1 !== now && go(i + 1));
+    answer.addEventListener("toggle", refresh);
+  });
   go(0);
-  return { go };
 }
 
 // At an end a button does nothing, and says so; it stays where it is, and keeps the keyboard's focus.

@@ -113,20 +113,16 @@ class Plane {
     this.z = z;
     const ink = colour("ink");
     const place = ([a, b]) => [x0 + scale * a, y0 - scale * b];
-    context.strokeStyle = ink;
-    context.lineWidth = 2;
     for (const deviations of [1, 2]) {
-      context.beginPath();
-      context.setLineDash(deviations === 1 ? [] : [5, 4]);
       const radius = std.map((s) => Math.min(1e4, Math.max(1, deviations * s * scale)));
-      context.ellipse(...place(mean), radius[0], this.flat ? 1 : radius[1], 0, 0, 2 * Math.PI);
-      context.stroke();
+      const path = new Path2D();
+      path.ellipse(...place(mean), radius[0], this.flat ? 1 : radius[1], 0, 0, 2 * Math.PI);
+      seen_everywhere(context, path, ink, deviations === 1 ? [] : [5, 4]);
     }
-    context.setLineDash([]);
-    context.beginPath();
-    context.moveTo(...place(mean));
-    context.lineTo(...place(z));
-    context.stroke();
+    const line = new Path2D();
+    line.moveTo(...place(mean));
+    line.lineTo(...place(z));
+    seen_everywhere(context, line, ink);
     for (const [point, size, fill] of [
       [mean, 4, ink],
       [z, 9, colour("accent")],
@@ -165,10 +161,12 @@ class Plane {
       context.stroke();
     }
     for (const radius of [1, 2, 3]) {
+      Object.assign(context, { strokeStyle: line, lineWidth: 1 });
       context.beginPath();
       context.arc(x0, y0, radius * scale, 0, 2 * Math.PI);
       context.stroke();
-      if (radius * scale > 24) context.fillText(radius, x0 + radius * scale + 3, y0 - 4);
+      if (radius * scale > 24)
+        outlined(context, `${radius}`, x0 + radius * scale + 8, y0 - 9, ink);
     }
     if (!this.codes) return;
     const means = {};
@@ -197,6 +195,19 @@ class Plane {
 
 function shortened(text, most) {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
+
+// A line on whatever lies below it: first wide, in the paper's colour.
+function seen_everywhere(context, path, ink, dash = []) {
+  for (const [style, width, pattern] of [
+    [colour("paper"), 5, []],
+    [ink, 2, dash],
+  ]) {
+    Object.assign(context, { strokeStyle: style, lineWidth: width });
+    context.setLineDash(pattern);
+    context.stroke(path);
+  }
+  context.setLineDash([]);
 }
 
 function outlined(context, text, x, y, fill) {

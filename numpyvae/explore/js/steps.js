@@ -18,6 +18,8 @@ function backward_steps(vae) {
   const { activations: a, activation_gradients: g, gradients, parameters: w } = vae;
   const G = (name) => `G ${name}`;
 
+  // The index of entry i of an array with a row per image.
+  const entry = (i, { shape: [rows, n] }) => at(Math.floor(i / n), i % n, rows);
   const product = (...terms) => ({ sum: false, terms });
   const total = (...terms) => ({ sum: true, terms });
   const each = (name, equation, inputs, array, of) => ({ name, equation, inputs, array, of });
@@ -72,11 +74,13 @@ function backward_steps(vae) {
       "B6",
       { [G(`h${number}`)]: gradient, [`h${number}`]: a[`h${number}`] },
       g[`a${number}`],
-      (i) =>
-        product(
-          [`${G(`h${number}`)}[${i}]`, gradient[i]],
-          [`1 if h${number}[${i}] > 0, else 0`, a[`h${number}`][i] > 0 ? 1 : 0],
-        ),
+      (i) => {
+        const index = entry(i, gradient);
+        return product(
+          [`${G(`h${number}`)}[${index}]`, gradient[i]],
+          [`1 if h${number}[${index}] > 0, else 0`, a[`h${number}`][i] > 0 ? 1 : 0],
+        );
+      },
     );
 
   const [z_mean, z_log_var] = vae.F.reparameterize_backward(g.z, a.log_var, eps);
@@ -96,7 +100,7 @@ function backward_steps(vae) {
       edges: [["y", "reconstruction"]],
       results: [
         each("y", "B9", { y: a.y, x }, g.y, (i) =>
-          product(["2", 2], [`y[${i}] − x[${i}]`, a.y[i] - x[i]]),
+          product(["2", 2], [`y[${entry(i, x)}] − x[${entry(i, x)}]`, a.y[i] - x[i]]),
         ),
       ],
     },
@@ -105,7 +109,11 @@ function backward_steps(vae) {
       edges: [["logits", "y"]],
       results: [
         each("logits", "B8", { [G("y")]: g.y, y: a.y }, g.logits, (i) =>
-          product([`${G("y")}[${i}]`, g.y[i]], [`y[${i}]`, a.y[i]], [`1 − y[${i}]`, 1 - a.y[i]]),
+          product(
+            [`${G("y")}[${entry(i, x)}]`, g.y[i]],
+            [`y[${entry(i, x)}]`, a.y[i]],
+            [`1 − y[${entry(i, x)}]`, 1 - a.y[i]],
+          ),
         ),
       ],
     },
@@ -116,7 +124,7 @@ function backward_steps(vae) {
       edges: [["logits", "reconstruction"]],
       results: [
         each("logits", "B10", { y: a.y, x }, g.logits, (i) =>
-          total([`y[${i}]`, a.y[i]], [`−x[${i}]`, -x[i]]),
+          total([`y[${entry(i, x)}]`, a.y[i]], [`−x[${entry(i, x)}]`, -x[i]]),
         ),
       ],
     },
@@ -135,13 +143,13 @@ function backward_steps(vae) {
         ["log_var", "z"],
       ],
       results: [
-        each("mean", "B11", { [G("z")]: g.z }, z_mean, (i) => total([`${G("z")}[${i}]`, g.z[i]])),
+        each("mean", "B11", { [G("z")]: g.z }, z_mean, (i) => total([`${G("z")}[${entry(i, eps)}]`, g.z[i]])),
         each("log_var", "B12", { [G("z")]: g.z, log_var: a.log_var, eps }, z_log_var, (i) =>
           product(
-            [`${G("z")}[${i}]`, g.z[i]],
+            [`${G("z")}[${entry(i, eps)}]`, g.z[i]],
             ["1/2", 0.5],
-            [`exp(log_var[${i}] / 2)`, Math.exp(a.log_var[i] / 2)],
-            [`eps[${i}]`, eps[i]],
+            [`exp(log_var[${entry(i, eps)}] / 2)`, Math.exp(a.log_var[i] / 2)],
+            [`eps[${entry(i, eps)}]`, eps[i]],
           ),
         ),
       ],
@@ -155,10 +163,10 @@ function backward_steps(vae) {
       ],
       results: [
         each("mean", "B13", { mean: a.mean }, kl_mean, (i) =>
-          product(["beta", beta], [`mean[${i}]`, a.mean[i]]),
+          product(["beta", beta], [`mean[${entry(i, eps)}]`, a.mean[i]]),
         ),
         each("log_var", "B14", { log_var: a.log_var }, kl_log_var, (i) =>
-          product(["beta / 2", beta / 2], [`exp(log_var[${i}]) − 1`, Math.expm1(a.log_var[i])]),
+          product(["beta / 2", beta / 2], [`exp(log_var[${entry(i, eps)}]) − 1`, Math.expm1(a.log_var[i])]),
         ),
       ],
       partial: "through the KL",

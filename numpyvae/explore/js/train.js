@@ -64,13 +64,21 @@ function thinned(losses, most = 300) {
   return points;
 }
 
-// The loss per image on so many test images, with the same noise each time.
-function test_loss(vae, data, settings, count = 100) {
+// The losses per image on so many test images, with the same noise each time.
+function test_losses(vae, data, settings, count = 100) {
   const numbers = Array.from({ length: Math.min(count, data.test_images.shape[0]) }, (_, i) => i);
   const x = floats(data.test_images, numbers);
   const shape = [numbers.length, vae.z_dim];
   const eps = settings.noise ? new Random(3).normals(shape) : array(shape);
-  return vae.forward(x, eps, settings.beta).total / numbers.length;
+  const loss = vae.forward(x, eps, settings.beta);
+  return Object.fromEntries(Object.entries(loss).map(([name, sum]) => [name, sum / x.shape[0]]));
+}
+
+// What a KL divergence per image says, where it is next to nothing.
+function collapse(kl) {
+  return kl < 0.05
+    ? `The KL divergence is ${short(kl)} per image: the clouds have collapsed into the prior, and z says nothing about x.`
+    : "";
 }
 
 const BETAS = [0, 0.01, 0.03, 0.1, 0.3, 0.5, 1, 2, 3, 5, 10, 30, 100];
@@ -94,7 +102,7 @@ function train_section(state) {
   const { data, settings } = state;
   const shape = data.run.image_shape;
   const trainer = new Trainer(state.vae, data.train_images, settings);
-  let [losses, tests, speed, running] = [[], [], Infinity, null];
+  let [losses, tests, test_kl, speed, running] = [[], [], null, Infinity, null];
 
   const controls = find("#train .controls");
   controls.append(
@@ -136,6 +144,7 @@ function train_section(state) {
       find("#train .status").textContent = "The loss is not finite any more: start again.";
     }
     losses.push(loss);
+    state.trained = losses.length;
   };
   function stop() {
     running?.stop();
@@ -147,7 +156,11 @@ function train_section(state) {
     const now = performance.now();
     if (at_once !== true && now - looked < state.patience) return;
     const begun = performance.now();
-    if (losses.length) tests.push([losses.length, test_loss(state.vae, data, settings)]);
+    if (losses.length) {
+      const { total, kl } = test_losses(state.vae, data, settings);
+      tests.push([losses.length, total]);
+      test_kl = kl;
+    }
     state.weights_changed();
     looked = performance.now();
     state.patience = Math.max(300, 8 * (looked - begun));
@@ -169,7 +182,7 @@ function train_section(state) {
     stop();
     fill();
     trainer.restart();
-    [losses, tests] = [[], []];
+    [losses, tests, state.trained] = [[], [], 0];
     drawn(true);
   };
   let seed = 1;
@@ -213,7 +226,9 @@ function train_section(state) {
     const step_text = `${losses.length} steps`;
     const loss = losses.length ? `, loss per image ${short(thinned(losses).at(-1)[1])}` : "";
     const test = tests.length ? `, on test images ${short(tests.at(-1)[1])}` : "";
-    if (losses.every(Number.isFinite)) find("#train .status").textContent = step_text + loss + test;
+    const now = tests.length ? `; beta is ${short(settings.beta)}. ${collapse(test_kl)}` : "";
+    if (losses.every(Number.isFinite))
+      find("#train .status").textContent = step_text + loss + test + now;
     plot(
       find("#train .loss"),
       [
