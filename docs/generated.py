@@ -5,9 +5,9 @@
     <!-- end -->
 
 The kinds are ``source``, written by sync.py, ``output``, by make_pictures.py, ``generated`` and
-``mistake``, by mistakes.py, ``measured``, by importance.py, convolution.py, speed_bench.py, speed_ideas.py and
-scaling.py, ``scale``, by scale.py, and ``report``, by reports.py. What stands between the comments
-is replaced; the rest of a page is left as it is.
+``mistake``, by mistakes.py, ``measured``, by importance.py, convolution.py, speed_bench.py,
+speed_ideas.py and scaling.py, ``scale``, by scale.py, and ``report``, by reports.py. What stands
+between the comments is replaced; the rest of a page is left as it is.
 
 Below are what these programs share beside that: how a figure is written, and measuring in a process
 of its own.
