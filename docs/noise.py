@@ -435,7 +435,7 @@ def lost_digits(seed: int) -> dict[str, float]:
     for vae in (single, double):
         vae.forward(x.astype(vae.dtype), eps.astype(np.float32).astype(vae.dtype))
         vae.backward()
-    found = {}
+    found: dict[str, float] = {}
     for of in ("activation_gradients", "gradients"):
         singles, doubles = getattr(single, of), getattr(double, of)
         found |= {name: right_digits(singles[name], doubles[name]) for name in doubles}
