@@ -13,9 +13,10 @@ import io
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache
 from itertools import islice
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from numpyvae import VAE, Adam, Config, FlatArrays, Run, as_floats, load_dataset, reconstruct
+from numpyvae import (
+    VAE,
+    Adam,
+    Config,
+    FlatArrays,
+    LossNotFiniteError,
+    Run,
+    as_floats,
+    load_dataset,
+    reconstruct,
+)
 from numpyvae.data.dataset import Dataset
 from numpyvae.experiments.report import table
 from numpyvae.figures import style
@@ -120,18 +131,21 @@ def named(name: str) -> DeliberateError:
 
 
 def train(config: Config, error: DeliberateError | None = None) -> Training:
-    """A training with an error, or by the right code."""
+    """A training with an error, or by the right code; infinite losses from where it broke down."""
     applied = nullcontext if error is None else error.applied
     with applied():
         run = Run.start(config, digits().image_shape)
     np.random.seed(config.seed)  # noqa: NPY002  # for the error that draws its own noise
     trainer = numpy_trainer(run, digits())
     shown, true = [], []
-    for _ in range(config.epochs):
-        with applied():
-            trainer.train_epoch(lambda _: None)
-            shown.append(trainer.validate()["loss"])
-        true.append(trainer.validate()["loss"])
+    with suppress(LossNotFiniteError), np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(config.epochs):
+            with applied():
+                trainer.train_epoch(lambda _: None)
+                shown.append(trainer.validate()["loss"])
+            true.append(trainer.validate()["loss"])
+    for losses in (shown, true):
+        losses += [inf] * (config.epochs - len(losses))
     name = error.name if error else f"right, {config.reconstruction}"
     print(f"{name}, seed {config.seed}: {shown[-1]:.2f}, {true[-1]:.2f}", flush=True)
     return Training(run, shown, true)
@@ -286,6 +300,13 @@ def learned(error: DeliberateError, trainings: list[Training]) -> list[float]:
     ]
 
 
+def ended(losses: list[float]) -> str:
+    """Mean ± standard deviation, or with how many seeds a training broke down."""
+    broken = sum(not isfinite(loss) for loss in losses)
+    seeds = f"with {broken} of {len(losses)} seeds"
+    return f"breaks down {seeds}" if broken else deviating(losses)
+
+
 def all_measured(trainings: dict[str, list[Training]], checks: dict[str, Check]) -> str:
     rows = []
     for number, error in enumerate(ERRORS, 1):
@@ -296,9 +317,9 @@ def all_measured(trainings: dict[str, list[Training]], checks: dict[str, Check])
             [
                 str(number),
                 error.name,
-                deviating([training.shown[-1] for training in of_seeds]),
-                deviating([training.true[-1] for training in of_seeds]),
-                f"{deviating(percent, '.0f')}\N{NO-BREAK SPACE}%",
+                ended([training.shown[-1] for training in of_seeds]),
+                ended([training.true[-1] for training in of_seeds]),
+                f"{deviating(percent, '.0f')}\N{NO-BREAK SPACE}%" if isfinite(sum(percent)) else "",
                 by(worst(against_torch)),
                 found.seen_in,
             ]
