@@ -196,6 +196,84 @@ def test_where_two_paths_meet_both_summands_are_shown(live):
     assert words.inner_text().startswith(f"G h2[{largest + step}] = ")
 
 
+def test_with_several_images_weights_get_sums_over_them(live, run, digits):
+    show(live, "step")
+    live.locator("#step .batch input").fill("1")  # two images
+    live.click("#step .box:has-text('decoder3')")
+    frame(live)
+    live.focus("#step .result >> nth=0 >> .maps > figure >> nth=-1 >> canvas")
+    words = live.locator("#step .words").all_inner_texts()
+    assert all("the sum" in text for text in words)  # of two terms, or of all outputs
+    assert "G logits[0, " in words[0]
+    assert "G logits[1, " in words[0]
+    found = numbers(live, "state.batch.vae.gradients['decoder3.weight']")
+    vae = run.vae.astype(np.float64)
+    x = np.concatenate([digits.test_images[:1], digits.train_images[:1]]) / 255
+    eps = numbers(live, "state.batch.eps").reshape(2, 2)
+    vae.forward(x, eps, run.config.beta)
+    expected = vae.backward()["decoder3.weight"].ravel()
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    live.locator("#step .batch input").fill("0")
+    frame(live)
+
+
+def test_the_average_over_draws(live, wait):
+    show(live, "step")
+    live.click("#step .box:has-text('log_var') >> nth=1")
+    frame(live)
+    live.locator("#step .draws input").fill("0")  # ten
+    live.click("#step .average")
+    wait(live, "document.querySelector('#step .drawn').textContent === '10 draws'")
+    rows = live.locator("#step .estimators table >> nth=0 >> tr")
+    names = [text.split("\t")[0] for text in rows.all_inner_texts()]
+    assert names == ["estimator", *live.evaluate("Object.keys(ESTIMATORS)")]
+    assert all(" ± " in text for text in rows.all_inner_texts()[1:])
+    live.click("#step .next")  # the next step has averages of its own
+    wait(live, "document.querySelector('#step .drawn').textContent === '10 draws'")
+    heads = live.locator("#step .estimators h4").all_inner_texts()
+    assert heads == [text.split(" (")[0] for text in live.locator("#step h4").all_inner_texts()
+                     if "(" in text]  # fmt: skip
+
+
+def test_after_a_collapse_the_page_says_what_beta_is(live, wait):
+    show(live, "train")
+    live.locator("#train .controls input").nth(0).fill("12")
+    live.click("#train .go")
+    wait(live, "document.querySelector('#train .status').textContent.includes('collapsed')")
+    live.click("#train .go")
+    assert "beta is 100. The KL divergence is " in live.inner_text("#train .status")
+    show(live, "look")
+    assert "beta is 100" in live.inner_text("#look .since")
+    assert "trained here for" in live.inner_text("#look .since")
+    live.evaluate("state.settings.beta = state.data.run.settings.beta")
+    show(live, "train")
+    live.click("#train .trained")
+    frame(live)
+    show(live, "look")
+    assert live.inner_text("#look .since") == ""
+
+
+def test_nothing_is_blank_and_no_text_runs_out_of_its_box(open_page, make_run):
+    opened = open_page(make_run())
+    blank, out = opened.evaluate("""() => {
+        const empty = (canvas) => !canvas.getContext("2d")
+            .getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean);
+        const out = (e) => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight;
+        const boxes = [...document.querySelectorAll(".box")];
+        document.querySelector("#paper .next").click();
+        for (const step of ["#paper", "#step"]) {
+            for (let i = 0; i < 20; i++) document.querySelector(`${step} .next`).click();
+        }
+        return [
+            [...document.querySelectorAll("canvas")].filter(empty).map((e) => e.ariaLabel),
+            boxes.filter(out).map((e) => e.innerText),
+        ];
+    }""")
+    assert [label for label in blank if "number" not in label] == []  # nudge's plots wait a moment
+    assert out == []
+    opened.close()
+
+
 @pytest.mark.parametrize("name", ["z", "x", "a1", "h4", "encoder2.weight", "decoder3.bias"])
 def test_nudge_it(live, wait, name):
     show(live, "nudge")

@@ -126,7 +126,8 @@ function paper_section({ paper }) {
       } else if (name in losses) [value, gradient] = [brief(losses[name]), "G 1"];
       else value = brief(values[name][0]);
       const narrow = layer === "mean" || layer === "log_var";
-      graph.write(name, narrow ? value.split(", ") : [value], gradient);
+      if (narrow) graph.write(name, value.split(", "), gradient.replace("G ", ""));
+      else graph.write(name, [value], gradient);
       graph.say(
         name,
         `${NODE_NAMES[name] ?? layer ?? name}: ${value} ${gradient.replace("G", "gradient")}`,

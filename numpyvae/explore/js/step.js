@@ -275,6 +275,7 @@ function step_section(state) {
     vae.forward(x, eps, state.beta);
     vae.backward();
     steps = backward_steps(vae);
+    state.batch = { vae, eps }; // for the console, and for tests
     const key = [state.version, state.beta, state.x, images];
     if (!seen) go(0);
     else {
