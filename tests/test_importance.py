@@ -290,7 +290,7 @@ def test_what_does_not_fit_is_named():
 def test_an_exact_kl_makes_the_encoder_s_gradient_less_noisy_and_not_the_loss():
     """With one sample the bound is the ELBO with a sampled KL divergence."""
     data = load_dataset("digits")
-    config = Config(epochs=2, hidden=(64, 32), z_dim=10)
+    config = Config(epochs=2, beta=1.0, hidden=(64, 32), z_dim=10)
     exact = train(config, data).vae.astype(np.float64)
     sampled = IWAE(exact.network, samples=1)
     x, rng = as_floats(data.test_images[:100], np.float64), np.random.default_rng(0)

@@ -17,7 +17,7 @@ def test_help_explains(call, command):
     [
         ("compare --dataset nope", "unknown data set nope"),
         ("compare --epochs 0", "epochs must be"),
-        ("compare --out .", "so . must end in .png"),
+        ("compare --out .", "argument --out: . must end in .png"),
         ("compare --dtype float16", "invalid choice: 'float16'"),
         ("bench --rounds 0", "--rounds must be"),
         ("bench --dataset nope", "unknown data set nope"),
