@@ -419,7 +419,7 @@ def test_on_a_phone_nothing_is_cut_and_all_can_be_read(open_page, run, scheme):
     for _ in range(9):
         opened.click("#step .next")
     assert opened.evaluate("document.documentElement.scrollWidth") == 400
-    for down in (0, 500):  # Next and what it brings are seen together, wherever one has scrolled to
+    for down in (0, 900):  # Next and what it brings are seen together, wherever one has scrolled to
         opened.evaluate(f"scrollBy(0, {down})")
         opened.click("#step .next")
         frame(opened)
