@@ -91,16 +91,18 @@ def evolution(
 
     ``grids`` maps epochs to files of ``image_grid``, each of the same latent vectors; the first
     ``columns`` images of each are shown. Of more than 10 epochs, the first, the last and some
-    between are shown, closer together at the beginning, where more happens. Files that are missing
-    or damaged are left out, and without any of them nothing is drawn.
+    between are shown, with about as much change from each to the next. Files that are missing or
+    damaged are left out, and without any of them nothing is drawn.
     """
-    rows = []
-    for epoch in _spread([epoch for epoch in sorted(grids) if os.path.exists(grids[epoch])], 10):
-        with suppress(InputError):
-            rows.append((f"epoch {epoch}", read_image_grid(grids[epoch], image_shape)[:columns]))
-    if not rows:
+    images = {}
+    for epoch in sorted(grids):
+        with suppress(InputError, OSError):
+            images[epoch] = read_image_grid(grids[epoch], image_shape)[:columns]
+    if not images:
         return None
-    title = "The same latent vectors, decoded after each epoch"
+    shown = _by_change(list(images.values()), 10)
+    rows = [(f"epoch {list(images)[n]}", list(images.values())[n]) for n in shown]
+    title = "The same latent vectors, decoded after more and more epochs"
     return image_rows([(title, rows)], image_shape, path)
 
 
@@ -241,6 +243,17 @@ def _spread(items: Sequence[int], most: int) -> list[int]:
         return list(items)
     places = np.unique(np.rint(np.geomspace(1, len(items), most)).astype(int))
     return [items[place - 1] for place in places]
+
+
+def _by_change(pictures: Sequence[Array], most: int) -> list[int]:
+    """Which of the pictures to show, at most so many: the first, the last, and between them those
+    that come closest to equal shares of the way, as far as each is from the first."""
+    if len(pictures) <= most:
+        return list(range(len(pictures)))
+    first = pictures[0].astype(np.float32)
+    way = np.maximum.accumulate([np.abs(picture - first).mean() for picture in pictures])
+    places = np.searchsorted(way, np.linspace(0, way[-1], most)[:-1])
+    return sorted({*places.tolist(), len(pictures) - 1})
 
 
 def _magnification(image_shape: tuple[int, int], size: int) -> int:

@@ -259,6 +259,17 @@ def test_more_of_the_early_epochs_are_chosen():
     assert steps[0] == 1
 
 
+def test_epochs_are_shown_in_which_something_happens():
+    """Fifty alike, fifty on the way, a hundred that only tremble."""
+    rng, path = np.random.default_rng(0), np.clip((np.arange(200) - 50) / 50, 0, 1)
+    pictures = [np.full((2, 3, 3), 200 * share) + rng.normal(0, 0.1, (2, 3, 3)) for share in path]
+    shown = images_room._by_change(pictures, 10)
+    assert (shown[0], shown[-1], len(shown)) == (0, 199, 10)
+    assert sum(50 <= n <= 101 for n in shown) >= 8
+    assert images_room._by_change(pictures[:10], 10) == list(range(10))
+    assert images_room._by_change([pictures[0]] * 30, 10) == [0, 29]
+
+
 def test_column_labels_leave_the_rows_as_they_are(tmp_path):
     images = random_images(4)
     for labels, height in (((), 12), (("a", "b", "c", "d"), 30)):
