@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -255,7 +256,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(404 if content is None else 200)
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
-        self.wfile.write(content or b"")
+        with suppress(ConnectionError):  # who refuses a file does not wait for the rest of it
+            self.wfile.write(content or b"")
 
     def log_message(self, *_):
         pass

@@ -4,6 +4,7 @@
 """
 
 import math
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -232,8 +233,8 @@ def test_conv_transpose2d(
     try:
         y = C.conv_transpose2d(x, weight, bias, *settings)
     except ValueError:
-        with pytest.raises(RuntimeError):
-            TF.conv_transpose2d(*map(torch.tensor, (x, weight, bias)), *settings)
+        with suppress(RuntimeError):  # PyTorch refuses, too, or returns nothing
+            assert not TF.conv_transpose2d(*map(torch.tensor, (x, weight, bias)), *settings).numel()
         return
     grad_y = draw.normal(*y.shape)
     grad_weight, grad_bias = C.conv_transpose2d_backward_parameters(
