@@ -34,7 +34,8 @@ class TorchIWAE(TorchVAE):
         match self.bound:
             case "importance" | "dreg":
                 if self.bound == "dreg":  # log q is a function of z alone, and z hears w̃²
-                    noise = (z - means.detach()) / torch.exp(0.5 * log_vars.detach())
+                    moved = (z - z.detach()) / torch.exp(0.5 * log_vars.detach())  # 0, with a slope
+                    noise = eps + moved  # (z - mean) / sigma, but for its rounding
                     log_q = -0.5 * (log_vars.detach() + noise.square())
                 else:
                     log_q = -0.5 * (log_vars + eps.square())
