@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from numpyvae.data.own import MOST_PIXELS
+from numpyvae.data.pictures import MOST_PIXELS
 from reference_torch.speed.peak import PEAK
 
 SIDE = int(MOST_PIXELS**0.5)
