@@ -127,6 +127,11 @@ def _remark(run: Run) -> str:
         return (
             f"These were {run.adam.steps} training steps in all, which is few: try more --epochs."
         )
+    if run.beta() < config.beta:
+        return (
+            f"The weight of the KL divergence has risen to {run.beta():.2g} only, not to "
+            f"{config.beta:g}: --resume with more --epochs goes on."
+        )
     if config.noise and config.beta and kl < COLLAPSED:
         return (
             f"The KL divergence is {kl:.2f} nats per image: the codes say next to nothing, and all "

@@ -94,14 +94,20 @@ def evolution(
     between are shown, with about as much change from each to the next. Files that are missing or
     damaged are left out, and without any of them nothing is drawn.
     """
-    images = {}
+
+    def read(epoch: int) -> Array:
+        return read_image_grid(grids[epoch], image_shape)[:columns]
+
+    first: Array | None = None
+    way: dict[int, float] = {}  # from the first
     for epoch in sorted(grids):
         with suppress(InputError, OSError):
-            images[epoch] = read_image_grid(grids[epoch], image_shape)[:columns]
-    if not images:
+            images = read(epoch)
+            first = images if first is None else first
+            way[epoch] = float(np.abs(np.subtract(images, first, dtype=np.float32)).mean())
+    if first is None:
         return None
-    shown = _by_change(list(images.values()), 10)
-    rows = [(f"epoch {list(images)[n]}", list(images.values())[n]) for n in shown]
+    rows = [(f"epoch {epoch}", read(epoch)) for epoch in _by_change(way, 10)]
     title = "The same latent vectors, decoded after more and more epochs"
     return image_rows([(title, rows)], image_shape, path)
 
@@ -245,15 +251,15 @@ def _spread(items: Sequence[int], most: int) -> list[int]:
     return [items[place - 1] for place in places]
 
 
-def _by_change(pictures: Sequence[Array], most: int) -> list[int]:
-    """Which of the pictures to show, at most so many: the first, the last, and between them those
-    that come closest to equal shares of the way, as far as each is from the first."""
-    if len(pictures) <= most:
-        return list(range(len(pictures)))
-    first = pictures[0].astype(np.float32)
-    way = np.maximum.accumulate([np.abs(picture - first).mean() for picture in pictures])
-    places = np.searchsorted(way, np.linspace(0, way[-1], most)[:-1])
-    return sorted({*places.tolist(), len(pictures) - 1})
+def _by_change(way: Mapping[int, float], most: int) -> list[int]:
+    """At most so many of the epochs, given how far each is from the first: the first, the last, and
+    between them those at equal shares of the way."""
+    epochs = list(way)
+    if len(epochs) <= most:
+        return epochs
+    gone = np.maximum.accumulate(list(way.values()))
+    places = np.searchsorted(gone, np.linspace(0, gone[-1], most)[:-1])
+    return sorted({*(epochs[place] for place in places), epochs[-1]})
 
 
 def _magnification(image_shape: tuple[int, int], size: int) -> int:
