@@ -24,6 +24,9 @@ def blas_threads() -> int:
 
 
 def _blas() -> list[dict[str, Any]]:
+    """NumPy's own where it brings one; SciPy, for one, brings another into the same process."""
     from threadpoolctl import threadpool_info
 
-    return [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
+    found = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
+    beside_numpy = os.path.realpath(os.path.dirname(np.__file__))  # numpy.libs, numpy/.dylibs
+    return [lib for lib in found if lib["filepath"].startswith(beside_numpy)] or found
