@@ -20,7 +20,6 @@ from numpyvae import VAE, Adam, Config, load_dataset
 from numpyvae.data.dataset import as_floats
 from numpyvae.experiments.report import table
 from numpyvae.functional import Array
-from numpyvae.training.kernels import blas_threads
 from numpyvae.training.steps import NumpyStepper, visits
 from reference_torch.speed.tables import lower
 from reference_torch.speed.turns import alive, answer
@@ -60,7 +59,7 @@ def take_turns(contender: str, path: str, group: str) -> None:
         steps(before)
         return steps(seconds)
 
-    with stepper.adam.threads(blas_threads()):
+    with stepper.in_threads():
         answer(turn)
 
 

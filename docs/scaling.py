@@ -1,7 +1,7 @@
 """Measures how time and memory of training grow, beside what is expected on paper; fills speed.md.
 
     python docs/scaling.py            all tables: ten minutes on a quiet machine, 10 GB of disk
-    python docs/scaling.py disk       only this table, or growth, or images
+    python docs/scaling.py disk       only this table, or growth, memory, or images
     python docs/scaling.py --short    all from fewer steps and smaller files, written nowhere
 
 Every row is measured in a process of its own; the table of disk.py, in turns. On paper a step takes
@@ -10,6 +10,7 @@ and the time of Adam for so many parameters; both constants are measured beforeh
 """
 
 import ctypes
+import importlib
 import json
 import mmap
 import os
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -31,10 +33,11 @@ from numpyvae.data import own
 from numpyvae.experiments.report import table
 from numpyvae.functional import Array
 from numpyvae.network import parameter_shapes
+from numpyvae.networks import NetworkName
 from numpyvae.training.kernels import blas_threads
 from numpyvae.training.steps import NumpyStepper, visits
-from reference_torch.speed.contenders import Sizes
-from reference_torch.speed.step import milliseconds
+from reference_torch.speed.contenders import DEFAULT, NUMPY, Sizes
+from reference_torch.speed.step import milliseconds, ready
 
 ARTICLE = {"batch": 64, "hidden": 512, "latent": 50}  # hidden: of the first layer; the second half
 SERIES = {
@@ -93,9 +96,25 @@ def step(seconds: float, batch: int, hidden: int, latent: int) -> dict[str, floa
     eps = rng.standard_normal((batch, latent), np.float32)
     vae = VAE(FullyConnected(PIXELS, hidden, hidden // 2, latent))
     stepper = NumpyStepper(vae, Adam(vae.parameters, weight_decay=0.01))
-    with stepper.adam.threads(blas_threads()):
+    with stepper.in_threads():
         ms = milliseconds(lambda: stepper.train(x, eps, 1.0), seconds, LEAST)
     return {"ms": ms, "MiB": held() - before}
+
+
+def peak(seconds: float, network: NetworkName, contender: str) -> dict[str, float]:  # noqa: ARG001
+    """The most MiB that steps hold at once, with 64 images, beyond what is imported for them."""
+    if contender != NUMPY:
+        importlib.import_module("reference_torch.twin.carrying")
+    sizes, before = Sizes(64, network=network), held()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is what is held now
+    with ExitStack() as stack:
+        step = ready(contender, sizes, stack)[contender]
+        for _ in range(LEAST):
+            step()
+        status = Path("/proc/self/status").read_text()
+    most = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    now = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return {"MiB": held() + most - now - before}
 
 
 def data(seconds: float, path: str, train: bool) -> dict[str, float]:
@@ -115,7 +134,7 @@ def data(seconds: float, path: str, train: bool) -> dict[str, float]:
     batches = visits(images, Config("mnist"), np.random.default_rng(0), shuffled=True)
     stepper.train(*next(batches), 1.0)
     first = time.perf_counter() - start
-    with stepper.adam.threads(blas_threads()):
+    with stepper.in_threads():
         ms = milliseconds(lambda: stepper.train(*next(batches), 1.0), seconds, LEAST)
     return {**figures, "first": first, "ms": ms, "epoch MiB": held() - model}
 
@@ -144,15 +163,17 @@ def parameters(hidden: int, latent: int) -> int:
     return int(sum(np.prod(shape) for shape in shapes.values()))
 
 
-def numbers(batch: int, hidden: int, latent: int) -> int:
+def numbers(batch: int, hidden: int, latent: int, cores: int = 1) -> int:
     """float32 numbers that training holds, on paper: five vectors as long as the parameters (these,
     their gradient, Adam's two sums and its scratch), and for every image its pixels and noise, each
-    layer's output, that output's gradient, and the little room for intermediate results.
+    layer's output, that output's gradient, and the little room for intermediate results. Each core
+    that takes a share of a large minibatch has a gradient.
     """
     layers = 3 * hidden + 3 * latent + 2 * PIXELS  # h1 to h4; mean, log_var, z; logits, y
     before_relu, room, given = 3 * hidden, PIXELS + hidden // 2, PIXELS + latent
     per_image = layers + (layers + before_relu) + room + given
-    return 5 * parameters(hidden, latent) + batch * per_image
+    vectors = 4 + (cores if batch >= cores * FullyConnected.rows_per_thread else 1)
+    return vectors * parameters(hidden, latent) + batch * per_image
 
 
 def growth(seconds: float, short: bool) -> str:
@@ -176,7 +197,7 @@ def growth(seconds: float, short: bool) -> str:
                 row += [f"{found['ms']:.2f}", f"{paper:.2f}"]
                 law = f"time on {counted(n)}"
                 excess.setdefault(law, {})[value] = found["ms"] / paper
-            memory = 4 * numbers(**sizes) / MIB
+            memory = 4 * numbers(**sizes, cores=CORES) / MIB
             excess.setdefault("memory", {})[value] = found["MiB"] / memory
             rows.append([*row, f"{found['MiB']:.0f}", f"{memory:.0f}"])
         timed = (head for n in cores for head in (f"ms, {counted(n)}", "on paper"))
@@ -188,6 +209,18 @@ def growth(seconds: float, short: bool) -> str:
             )
         text += "\n"
     return text
+
+
+def memory(seconds: float) -> str:
+    """The table of what steps hold, beyond imports, beside PyTorch."""
+    rows = []
+    for network in ("fully-connected", "conv"):
+        ours, theirs = (
+            measure("peak", seconds, network=network, contender=name)["MiB"]
+            for name in (NUMPY, DEFAULT)
+        )
+        rows.append([network, f"{ours:.0f}", f"{theirs:.0f}", f"{ours / theirs:.2f}"])
+    return table(["64 images, MiB", NUMPY, DEFAULT, "ratio"], rows)
 
 
 def counted(cores: int) -> str:
@@ -226,6 +259,7 @@ def main(*wanted: str) -> None:
     seconds = 0.1 if short else 1.0
     tables: dict[str, Callable[[], str]] = {
         "growth": lambda: growth(seconds, short),
+        "memory": lambda: memory(seconds),
         "images": lambda: images(seconds, short),
         "disk": lambda: disk(short),
     }

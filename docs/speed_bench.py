@@ -51,7 +51,10 @@ def step_table(threads: str, steps: Mapping[str, Rounds]) -> str:
     """Milliseconds per step of every contender, and how numpyvae stands in words."""
     names = [name for name in next(iter(steps.values())) if name not in PARTS]
     rows = [
-        [f"**{name}**" if name == NUMPY else name, *(turns(r[name]) for r in steps.values())]
+        [
+            f"**{name}**" if name == NUMPY else name,
+            *(turns(r[name]) if name in r else "" for r in steps.values()),
+        ]
         for name in names
     ]
     text = table([threads, *(f"batch {batch}" for batch in steps)], rows)
@@ -80,6 +83,8 @@ def standing(batch: str, rounds: Rounds) -> str:
 def parts(batch: str, rounds: Rounds) -> str:
     """Where the time of numpyvae's step goes, and what the same products take PyTorch."""
     times = ", ".join(f"{name} {lower(rounds[name]):.2f} ms" for name in PARTS)
+    if PRODUCTS not in rounds:
+        return f"Batch {batch}: {times}."
     products, theirs = lower(rounds[PRODUCTS]), lower(rounds[TORCH_PRODUCTS])
     return (
         f"Batch {batch}: {times}; matrix products alone {products:.2f} ms, "

@@ -34,7 +34,7 @@ from numpyvae.experiments.report import table
 from numpyvae.functional import Array
 from numpyvae.optim import Move
 from numpyvae.training.kernels import blas_threads
-from numpyvae.training.steps import visits
+from numpyvae.training.steps import NumpyStepper, visits
 from reference_torch.speed.contenders import Sizes
 from reference_torch.speed.step import LEAST_OF_TURN, milliseconds
 from reference_torch.speed.tables import lower
@@ -50,6 +50,7 @@ SPINNING = {  # OpenBLAS's threads, after a product: for 2 to another power of c
     "OpenBLAS's threads asleep between products": {"OPENBLAS_THREAD_TIMEOUT": "4"},
     "OpenBLAS's threads always awake": {"OPENBLAS_THREAD_TIMEOUT": "28"},
 }
+SHARES = {"images shared out among threads": 1, "all images at once": 10**9}  # rows per thread
 ELEMENTWISE = (
     *("relu", "relu_backward", "sigmoid", "sigmoid_backward"),
     *("squared_error", "squared_error_backward"),
@@ -62,6 +63,7 @@ IDEAS = (
     ROWS,
     ROWS_ON_THREADS,
     "Adam on one thread",
+    *SHARES,
     *SPINNING,
     *(f"{BLOCKS}{size} Ki" for size in (32, 144, 288)),
 )
@@ -179,27 +181,28 @@ def piece_of(arrays: FlatArrays, name: str) -> slice:
 
 def take_turns(idea: str, batch: int) -> None:
     """Answers the milliseconds per step with an idea, given seconds to measure it."""
-    sizes, threads = Sizes(batch), 1 if idea == "Adam on one thread" else blas_threads()
+    sizes = Sizes(batch)
     network = {"both heads as one product": OneHead, "Adam layer by layer": Eager}
     with ExitStack() as stack:
         if idea == "sigmoid by tanh":
             stack.enter_context(patch.object(functional, "sigmoid", tanh_sigmoid))
         if idea in (ROWS, ROWS_ON_THREADS):
-            pool = stack.enter_context(ThreadPoolExecutor(threads))
+            pool = stack.enter_context(ThreadPoolExecutor(blas_threads()))
             for name in ELEMENTWISE:
                 function = in_blocks(getattr(functional, name), map if idea == ROWS else pool.map)
                 stack.enter_context(patch.object(functional, name, function))
-        vae = VAE(network.get(idea, FullyConnected)(*sizes.network))
-        adam = Adam(vae.parameters, weight_decay=0.01)
-        stack.enter_context(adam.threads(threads))
+        vae = VAE(network.get(idea, FullyConnected)(*sizes.sizes))
+        vae.network.rows_per_thread = SHARES.get(idea, vae.network.rows_per_thread)
+        stepper = NumpyStepper(vae, Adam(vae.parameters, weight_decay=0.01))
+        stack.enter_context(stepper.in_threads())
+        if idea == "Adam on one thread":
+            stepper.adam._in_slices = optim.whole
         if idea.startswith(BLOCKS):
-            in_blocks_of(1024 * int(idea.removeprefix(BLOCKS).removesuffix(" Ki")), adam)
+            in_blocks_of(1024 * int(idea.removeprefix(BLOCKS).removesuffix(" Ki")), stepper.adam)
+        act = stepper.gradients if isinstance(vae.network, Eager) else stepper.train
 
-        def step() -> None:
-            vae.forward(sizes.x, sizes.eps)
-            gradients = vae.backward()
-            if not isinstance(vae.network, Eager):
-                adam.step(gradients)
+        def step() -> object:
+            return act(sizes.x, sizes.eps, 1.0)
 
         milliseconds(step, 0)  # gets warm
         answer(lambda seconds: milliseconds(step, seconds, LEAST_OF_TURN))

@@ -47,6 +47,7 @@ class Convolutional(Network):
     """
 
     hidden = (32, 64)
+    rows_per_thread = 32
 
     def __init__(
         self,

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import Literal, Self, assert_never, get_args
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from . import functional as F
 from .flat import FlatArrays
@@ -103,9 +102,7 @@ class IWAE(VAE):
         self.samples, self.bound = samples, bound
         self._log_w = self._grad_reconstruction = np.empty((0, samples), self.dtype)
 
-    def astype(self, dtype: DTypeLike) -> Self:
-        """A copy of the model in another dtype."""
-        network = self.network.astype(dtype)
+    def _around(self, network: Network) -> Self:
         return type(self)(network, self.reconstruction, samples=self.samples, bound=self.bound)
 
     def forward(self, x: Array, eps: Array, beta: float = 1.0) -> Loss:

@@ -78,7 +78,16 @@ class VAE:
 
     def astype(self, dtype: DTypeLike) -> Self:
         """A copy of the model in another dtype."""
-        return type(self)(self.network.astype(dtype), self.reconstruction)
+        return self._around(self.network.astype(dtype))
+
+    def beside(self) -> Self:
+        """A model with the very same parameters, for another thread: its gradients and
+        activations are its own."""
+        return self._around(self.network.beside())
+
+    def _around(self, network: Network) -> Self:
+        """The same model around another network."""
+        return type(self)(network, self.reconstruction)
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """q(z|x): mean and log-variance of z, each (B, z_dim), for images x of (B, x_dim)."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from math import prod, sqrt
 from typing import Any, ClassVar, Self
 
@@ -68,6 +69,7 @@ class Network(ABC):
     x_dim: int  # numbers of an image, which is a row
     z_dim: int
     hidden: ClassVar[tuple[int, int]]  # units or channels of the hidden layers, by default
+    rows_per_thread = 128  # of a minibatch: fewer are not worth a thread of their own
 
     def __init__(
         self,
@@ -95,6 +97,14 @@ class Network(ABC):
         copy = make(*self.sizes, dtype=dtype)
         copy.parameters.flat[...] = self.parameters.flat
         return copy
+
+    def beside(self) -> Self:
+        """A network with the very same parameters, for another thread: its gradients and
+        activations are its own."""
+        other = copy(self)
+        shapes = {name: parameter.shape for name, parameter in self.parameters.items()}
+        other.gradients, other._memory = FlatArrays(shapes, self.dtype), Memory(self.dtype)
+        return other
 
     @staticmethod
     @abstractmethod

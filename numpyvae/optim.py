@@ -11,6 +11,7 @@ import numpy as np
 
 from .flat import FlatArrays
 from .functional import Array, underflow_to_zero
+from .threads import sharing
 
 SWEEP = 100  # steps; after so many, sums that have decayed to nearly nothing become 0
 LEAST = 64 * 1024  # numbers: fewer are not worth a thread's while
@@ -133,33 +134,16 @@ class Adam:
 
     @contextmanager
     def threads(self, n: int) -> Iterator[None]:
-        """While this lasts, n threads share every ``step``, one slice each; the result is the same.
+        """While this lasts, n threads share every ``step``, a slice each; the result is as ever."""
+        with sharing(n) as share:
 
-        NumPy lets other threads run while it computes, so each can have a core of its own. One of
-        the n is the thread that calls ``step``.
-        """
-        if n == 1:
-            yield
-            return
-        from concurrent.futures import ThreadPoolExecutor
+            def in_slices(move: Move) -> None:
+                size = self.parameters.flat.size
+                length = max(LEAST, -(-size // n))
+                slices = [slice(start, start + length) for start in range(0, size, length)]
+                share([partial(move, part) for part in slices])
 
-        def share(move: Move) -> None:
-            """Each thread moves one slice, and the calling one also what no other comes to."""
-            size = self.parameters.flat.size
-            length = max(LEAST, -(-size // n))
-            first, *rest = (slice(start, start + length) for start in range(0, size, length))
-            others = [(part, pool.submit(move, part)) for part in rest]
-            move(first)
-            for part, future in others:
-                if future.cancel():
-                    move(part)
-                else:
-                    future.result()
-
-        with np.errstate(under="ignore"):  # NumPy keeps what to warn of by thread
-            same_warnings = partial(np.seterr, **np.geterr())
-        with ThreadPoolExecutor(n - 1, initializer=same_warnings) as pool:
-            self._in_slices = share
+            self._in_slices = in_slices
             try:
                 yield
             finally:

@@ -16,7 +16,6 @@ from ..errors import InputError, LossNotFiniteError, ProcessLostError, say
 from .checkpoint import load_checkpoint
 from .config import Config
 from .folder import begin_run, keep_run, resume_run
-from .kernels import blas_threads
 from .pictures import draw_pictures
 from .progress import Progress
 from .run import COLUMNS, Run
@@ -120,7 +119,7 @@ def _epoch(run: Run, trainer: Trainer, shown: Progress) -> dict[str, float]:
     run.adam.lr = learning_rate(run.config, epoch)
     start = time.perf_counter()
     quiet = np.errstate(over="ignore", invalid="ignore")  # every loss is checked instead
-    with quiet, run.adam.threads(blas_threads()):
+    with quiet:
         train_averages = trainer.train_epoch(shown.step)
         val_averages = trainer.validate()
     if not all(map(isfinite, val_averages.values())):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from math import isfinite
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from ..data.dataset import Dataset, minibatches
 from ..errors import LossNotFiniteError
+from ..flat import FlatArrays
 from ..functional import Array
 from ..model import VAE, Loss
 from ..optim import Adam
+from ..threads import sharing
 from .chance import Stream
 from .config import Config
-from .kernels import numpy_kernels
+from .kernels import blas_threads, numpy_kernels
 from .run import Run
 
 OnStep = Callable[[float | None], None]  # is given a step's loss per image, where that is known
@@ -42,10 +46,12 @@ class Stepper(Protocol):
 
     Both are given images x and noise eps, as ``visits`` yields them; ``measure`` also returns mean
     and log_var (B, z_dim). ``computes_with`` is as of ``Trainer``. ``store`` is called after
-    an epoch's steps, to bring the run up to date.
+    an epoch's steps, to bring the run up to date. All this goes on ``in_threads``.
     """
 
     def computes_with(self) -> str: ...
+
+    def in_threads(self) -> AbstractContextManager[object]: ...
 
     def train(self, x: Array, eps: Array, beta: float) -> Loss: ...
 
@@ -54,23 +60,76 @@ class Stepper(Protocol):
     def store(self) -> None: ...
 
 
+class Rows(Protocol):
+    """An array or a tensor."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Any: ...
+
+
+R = TypeVar("R", bound=Rows)
+
+
 class NumpyStepper:
-    """Steps with the hand-written backward pass and Adam."""
+    """Steps with the hand-written backward pass and Adam.
+
+    ``in_threads``, a large minibatch is shared out: each thread takes some images forward and
+    backward, through a model of its own with the same parameters, and the gradients, which are sums
+    over images, add up. A small one stays whole, and its matrix products are shared out.
+    """
 
     def __init__(self, vae: VAE, adam: Adam) -> None:
-        self.vae, self.adam = vae, adam
+        self.adam, self._models = adam, [vae]
 
     def computes_with(self) -> str:
         return numpy_kernels()
 
+    @contextmanager
+    def in_threads(self) -> Iterator[None]:
+        n, vae = blas_threads(), self._models[0]
+        from threadpoolctl import ThreadpoolController
+
+        self._blas = ThreadpoolController()
+        with self.adam.threads(n), sharing(n) as self._share:
+            self._models += [vae.beside() for _ in range(n - 1)]
+            try:
+                yield
+            finally:
+                del self._models[1:]
+
     def train(self, x: Array, eps: Array, beta: float) -> Loss:
-        loss = self.vae.forward(x, eps, beta)
-        self.adam.step(self.vae.backward())
+        loss, gradients = self.gradients(x, eps, beta)
+        self.adam.step(gradients)
         return loss
 
+    def gradients(self, x: Array, eps: Array, beta: float) -> tuple[Loss, FlatArrays]:
+        """The loss and its gradients, as of ``VAE.forward`` and ``VAE.backward``."""
+
+        def there_and_back(model: VAE, x: Array, eps: Array) -> tuple[Loss, FlatArrays]:
+            return model.forward(x, eps, beta), model.backward()
+
+        losses, (gradients, *others) = zip(*self._shared(there_and_back, x, eps), strict=True)
+        for theirs in others:
+            gradients.flat += theirs.flat
+        return total(losses), gradients
+
     def measure(self, x: Array, eps: Array, beta: float) -> tuple[Loss, Array, Array]:
-        loss = self.vae.forward(x, eps, beta)
-        return loss, self.vae.activations["mean"], self.vae.activations["log_var"]
+        def there(model: VAE, x: Array, eps: Array) -> tuple[Loss, Array, Array]:
+            loss = model.forward(x, eps, beta)
+            return loss, model.activations["mean"], model.activations["log_var"]
+
+        losses, means, log_vars = zip(*self._shared(there, x, eps), strict=True)
+        return total(losses), np.concatenate(means), np.concatenate(log_vars)
+
+    def _shared(self, work: Callable[..., Any], x: Array, eps: Array) -> list[Any]:
+        """What ``work`` returns for all images, or for each thread's share of them."""
+        n, vae = len(self._models), self._models[0]
+        if n == 1 or len(eps) < n * vae.network.rows_per_thread:
+            return [work(vae, x, eps)]
+        jobs = [partial(work, m, *share_of(i, n, x, eps)) for i, m in enumerate(self._models)]
+        with self._blas.limit(limits=1, user_api="blas"):
+            return self._share(jobs)
 
     def store(self) -> None:
         """The run's own model and Adam took the steps."""
@@ -88,21 +147,23 @@ class StepwiseTrainer:
     def train_epoch(self, on_step: OnStep) -> dict[str, float]:
         run, images = self.run, self.data.train_images
         beta, sums = run.beta(), np.zeros(3)
-        for step, (x, eps) in enumerate(visits(images, run.config, run.rng, shuffled=True), 1):
-            loss = self.stepper.train(x, eps, beta)
-            if not isfinite(loss.total):
-                raise LossNotFiniteError(f"the loss is {loss.total} in step {step}")
-            sums += loss
-            on_step(loss.total / len(x))
+        with self.stepper.in_threads():
+            for step, (x, eps) in enumerate(visits(images, run.config, run.rng, shuffled=True), 1):
+                loss = self.stepper.train(x, eps, beta)
+                if not isfinite(loss.total):
+                    raise LossNotFiniteError(f"the loss is {loss.total} in step {step}")
+                sums += loss
+                on_step(loss.total / len(x))
         self.stepper.store()
         return averages(sums, len(images))
 
     def validate(self) -> dict[str, float]:
         config, images = self.run.config, self.data.test_images
         sums = np.zeros(5)
-        for x, eps in visits(images, config, Stream.VALIDATION.generator(config.seed)):
-            loss, mean, log_var = self.stepper.measure(x, eps, config.beta)
-            sums += (*loss, mean.mean(1).sum(), log_var.mean(1).sum())
+        with self.stepper.in_threads():
+            for x, eps in visits(images, config, Stream.VALIDATION.generator(config.seed)):
+                loss, mean, log_var = self.stepper.measure(x, eps, config.beta)
+                sums += (*loss, mean.mean(1).sum(), log_var.mean(1).sum())
         return averages(sums, len(images))
 
 
@@ -130,6 +191,21 @@ def visits(
         if not config.noise:
             eps.fill(0)
         yield x, eps
+
+
+def share_of(rank: int, size: int, *arrays: R) -> tuple[R, ...]:
+    """One of ``size`` shares of a minibatch, as views: none where there are fewer images.
+
+    The first array has a row per image, the others one or more, an image's in succession.
+    """
+    images = len(arrays[0])
+    first, end = (images * number // size for number in (rank, rank + 1))
+    return tuple(a[first * len(a) // images : end * len(a) // images] for a in arrays)
+
+
+def total(losses: Iterable[Loss]) -> Loss:
+    """The loss of all shares."""
+    return Loss(*map(sum, zip(*losses, strict=True)))
 
 
 def averages(sums: Sequence[float] | Array, images: int) -> dict[str, float]:

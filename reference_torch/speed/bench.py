@@ -23,25 +23,26 @@ from numpyvae.data.files import make_folder, write_text
 from numpyvae.training.checkpoint import load_checkpoint
 from numpyvae.training.kernels import blas_threads
 
-from .contenders import FUSED, JAX, NUMPY, contenders
+from .contenders import FUSED, JAX, NUMPY, PRODUCTS, TORCH_PRODUCTS, contenders
 from .peak import PEAK
 from .tables import command_table, growth_table, step_table
 from .turns import alive
 
 DESCRIPTION = """\
-Measure the time of a training step of the article's network (forward, backward, optimiser) in
-NumPy and in PyTorch, on this machine. Each contender has a process of its own, as when a user
-trains with it. All are alive at once and take many short turns, so that what else the machine does
-meets all of them; shown are lower quartile, median, lowest and highest over the turns, and the
-ratio turn by turn. All use float32, the same number of threads, the same images and weights, and
-read the loss after every step. Warm-up is not counted. The matrix products of the step are also
-measured alone. JAX is measured where it is installed, with all cores.
+Measure the time of a training step of the article's network and of the convolutional one (forward,
+backward, optimiser) in NumPy and in PyTorch, on this machine. Each contender has a process of its
+own, as when a user trains with it. All are alive at once and take many short turns, so that what
+else the machine does meets all of them; shown are lower quartile, median, lowest and highest over
+the turns, and the ratio turn by turn. All use float32, the same number of threads, the same images
+and weights, and read the loss after every step. Warm-up is not counted. The matrix products of the
+step are also measured alone. JAX is measured where it is installed, with all cores.
 
 Then: where NumPy's time goes; whole commands, from start to end; and how a step's time grows with
 batch size and layer sizes. Run it on a quiet machine.
 """
 SECONDS = 0.2  # of measuring one contender in one turn
-BATCHES = {str(batch): {"batch": batch} for batch in (64, 128, 512)}
+BATCHES: dict[str, dict[str, Any]] = {str(batch): {"batch": batch} for batch in (64, 128, 512)}
+CONVOLUTIONS: dict[str, dict[str, Any]] = {"64, conv": {"batch": 64, "network": "conv"}}
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -208,6 +209,8 @@ def run(
         if count < (os.cpu_count() or 1):  # JAX takes all cores, whatever it is told
             names = [name for name in names if name != JAX]
         steps = measure_steps(names, BATCHES, rounds, count)
+        whole = [name for name in names if name not in (PRODUCTS, TORCH_PRODUCTS)]
+        steps |= measure_steps(whole, CONVOLUTIONS, rounds, count)
         results["milliseconds per step"][threads_in_words(count)] = steps
         print(step_table(steps, threads_in_words(count)), flush=True)
     if not no_commands:

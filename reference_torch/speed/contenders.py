@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -10,27 +11,38 @@ from typing import Any
 import numpy as np
 
 from numpyvae import VAE, Adam
-from numpyvae.network import FullyConnected, parameter_shapes
+from numpyvae.networks import NETWORKS, NetworkName
+from numpyvae.training.kernels import blas_threads
+from numpyvae.training.steps import NumpyStepper
 
 NUMPY, PRODUCTS = "NumPy, this package", "matrix products alone, NumPy"
 TORCH_PRODUCTS = "matrix products alone, PyTorch"
 DEFAULT, FUSED = "PyTorch, AdamW as it comes", "PyTorch, AdamW fused"
 COMPILED, CUDA, JAX = "PyTorch, compiled and fused", "PyTorch, CUDA, fused", "JAX, compiled"
-PARTS = ("forward", "backward", "Adam")  # of NumPy's step
+PARTS = ("forward", "forward and backward", "Adam")  # of NumPy's step
 Step = Callable[[], object]
 
 
 class Sizes:
-    """A network and a minibatch to measure with; the article's network by default."""
+    """A network and a minibatch of 28 x 28 images to measure with; by default the article's."""
 
     def __init__(
-        self, batch: int, hidden: tuple[int, int] = (512, 256), z_dim: int = 50, x_dim: int = 784
+        self,
+        batch: int,
+        hidden: tuple[int, int] | None = None,
+        z_dim: int = 50,
+        network: NetworkName = "fully-connected",
     ) -> None:
-        self.network = (x_dim, *hidden, z_dim)
+        self.kind = NETWORKS[network]
+        self.sizes = self.kind.sizes_for((28, 28), hidden or self.kind.hidden, z_dim)
         rng = np.random.default_rng(0)
-        self.x = rng.random((batch, x_dim), np.float32)
+        self.x = rng.random((batch, 784), np.float32)
         self.eps = rng.standard_normal((batch, z_dim), np.float32)
-        self.adams: list[Adam] = []  # of NumPy's step
+        self.threads: list[AbstractContextManager[object]] = []  # to enter before NumPy's step
+
+    def vae(self) -> VAE:
+        """A model with this network."""
+        return VAE(self.kind(*self.sizes))
 
     def contender(self, name: str) -> dict[str, Step]:
         """A contender's step; of NumPy's also the three parts, one by one."""
@@ -49,22 +61,17 @@ class Sizes:
 
     def numpy_parts(self) -> dict[str, Step]:
         """NumPy's step, and its three parts one by one."""
-        vae = VAE(FullyConnected(*self.network))
-        adam = Adam(vae.parameters, weight_decay=0.01)
+        vae = self.vae()
+        stepper = NumpyStepper(vae, Adam(vae.parameters, weight_decay=0.01))
         standing = Adam(vae.parameters, lr=0.0, weight_decay=0.01)  # leaves the weights sane
-        self.adams = [adam, standing]
-
-        def step() -> float:
-            loss = vae.forward(self.x, self.eps)
-            adam.step(vae.backward())
-            return loss.total
-
+        self.threads = [stepper.in_threads(), standing.threads(blas_threads())]
+        given = (self.x, self.eps, 1.0)
         parts = (
-            lambda: vae.forward(self.x, self.eps),
-            vae.backward,
+            lambda: stepper.measure(*given),
+            lambda: stepper.gradients(*given),
             lambda: standing.step(vae.gradients),
         )
-        return {NUMPY: step, **dict(zip(PARTS, parts, strict=True))}
+        return {NUMPY: lambda: stepper.train(*given).total, **dict(zip(PARTS, parts, strict=True))}
 
     def products(self, in_torch: bool = False) -> Step:
         """The matrix products of the step, and nothing else."""
@@ -75,7 +82,7 @@ class Sizes:
 
             matmul, given = torch.matmul, torch.from_numpy
         rng = np.random.default_rng(0)
-        shapes = [s for s in parameter_shapes(*self.network).values() if len(s) == 2]
+        shapes = [s for s in self.kind.parameter_shapes(*self.sizes).values() if len(s) == 2]
         calls: list[Step] = []
 
         def product(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> None:
@@ -103,7 +110,7 @@ class Sizes:
 
         from ..twin.carrying import to_torch
 
-        model = to_torch(VAE(FullyConnected(*self.network)), device)
+        model = to_torch(self.vae(), device)
         optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, **adamw)
         forward = torch.compile(model) if compiled else model
         x, eps = (torch.from_numpy(array).to(device) for array in (self.x, self.eps))
@@ -122,7 +129,10 @@ class Sizes:
         import jax
         import jax.numpy as jnp
 
-        from ..twin.jax_model import loss
+        from ..twin.jax_model import TWINS, loss
+
+        network = TWINS[self.kind](self.vae().network)
+        gradient = jax.value_and_grad(partial(loss, network=network), has_aux=True)
 
         def adamw(p: Any, m: Any, v: Any, t: Any) -> Any:
             update = m / (1 - 0.9**t) / (jnp.sqrt(v / (1 - 0.999**t)) + 1e-8)
@@ -130,17 +140,14 @@ class Sizes:
 
         def update(state: Any, x: Any, eps: Any) -> Any:
             w, m, v, t = state
-            (value, _), g = jax.value_and_grad(loss, has_aux=True)(w, x, eps)
+            (value, _), g = gradient(w, x, eps)
             m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
             v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g**2, v, g)
             w = jax.tree.map(lambda p, m, v: adamw(p, m, v, t), w, m, v)
             return (w, m, v, t + 1), value
 
         compiled = jax.jit(update, donate_argnums=0)
-        w = {
-            name: jnp.array(array)
-            for name, array in VAE(FullyConnected(*self.network)).parameters.items()
-        }
+        w = {name: jnp.array(array) for name, array in self.vae().parameters.items()}
         zeros = [jax.tree.map(jnp.zeros_like, w) for _ in range(2)]
         x, eps, state = jnp.array(self.x), jnp.array(self.eps), (w, *zeros, jnp.ones(()))
 

@@ -11,8 +11,6 @@ from json import loads
 
 import numpy as np
 
-from numpyvae.training.kernels import blas_threads
-
 from .contenders import Sizes, Step
 from .turns import answer
 
@@ -39,10 +37,10 @@ def main(name: str, sizes: str) -> None:
 
 
 def ready(name: str, sizes: Sizes, stack: ExitStack) -> dict[str, Step]:
-    """A contender's steps; Adam has the threads that it has in training until ``stack`` closes."""
+    """A contender's steps; NumPy has the threads that it has in training until ``stack`` closes."""
     steps = sizes.contender(name)
-    for adam in sizes.adams:
-        stack.enter_context(adam.threads(blas_threads()))
+    for threads in sizes.threads:
+        stack.enter_context(threads)
     return steps
 
 

@@ -41,8 +41,10 @@ def step_table(by_batch: Mapping[str, Rounds], threads: str) -> str:
                 text += f"  {name:<32}" + "".join(f"{figure:9.2f}" for figure in figures)
                 text += f"  {middle:.2f} ({low:.2f} to {high:.2f})\n"
         parts = (f"{part} {lower(rounds[part]):.2f} ms" for part in PARTS)
-        text += f"  share of products in NumPy's step {against(rounds, PRODUCTS)[1]:.0%}; "
-        text += f"one by one: {', '.join(parts)}\n\n"
+        text += f"  NumPy's step in parts: {', '.join(parts)}"
+        if PRODUCTS in rounds:
+            text += f"; share of products {against(rounds, PRODUCTS)[1]:.0%}"
+        text += "\n\n"
     return text
 
 

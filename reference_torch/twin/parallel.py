@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -22,12 +22,11 @@ from torch import Tensor, nn
 
 from numpyvae import InputError
 from numpyvae.errors import ProcessLostError
-from numpyvae.functional import Array
+from numpyvae.training.steps import R, share_of
 
 from .model import Loss
 
 LIMIT = timedelta(minutes=10)  # that a process waits for the others
-Rows = TypeVar("Rows", Array, Tensor)
 
 
 class World(NamedTuple):
@@ -43,14 +42,9 @@ class World(NamedTuple):
     def in_words(self) -> str:
         return f" in {self.size} processes" if self.size > 1 else ""
 
-    def share(self, *arrays: Rows) -> tuple[Rows, ...]:
-        """This process's rows of a minibatch, as views: none where there are fewer than processes.
-
-        The first array has a row per image, the others one or more, an image's in succession.
-        """
-        images = len(arrays[0])
-        first, end = (images * rank // self.size for rank in (self.rank, self.rank + 1))
-        return tuple(a[first * len(a) // images : end * len(a) // images] for a in arrays)
+    def share(self, *arrays: R) -> tuple[R, ...]:
+        """This process's rows of a minibatch, as ``share_of`` takes them."""
+        return share_of(self.rank, self.size, *arrays)
 
     def sum(self, loss: Loss, model: nn.Module) -> Loss:
         """The loss of the whole minibatch from the shares'; its gradients replace the share's."""

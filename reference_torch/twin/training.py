@@ -5,6 +5,7 @@ state go back into the run, so either side can go on with what the other has beg
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -61,6 +62,9 @@ class TorchStepper:
     def computes_with(self) -> str:
         processor = f"{torch.backends.cpu.get_cpu_capability()}, threads: {torch.get_num_threads()}"
         return f"PyTorch {torch.__version__} ({processor})" + self.world.in_words()
+
+    def in_threads(self) -> AbstractContextManager[None]:
+        return nullcontext()  # PyTorch has its own
 
     def train(self, x: Array, eps: Array, beta: float) -> Loss:
         self.optimizer.param_groups[0]["lr"] = self.adam.lr

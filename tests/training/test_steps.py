@@ -1,17 +1,22 @@
 """A step's images and noise, and what is measured between epochs."""
 
+import threading
 from dataclasses import replace
+from functools import partial
 from itertools import islice
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpyvae import Config, train
+from numpyvae import IWAE, VAE, Adam, Config, Convolutional, FullyConnected, train
 from numpyvae.data.dataset import as_floats
+from numpyvae.training import steps
+from numpyvae.training.kernels import blas_threads
 from numpyvae.training.run import Run
-from numpyvae.training.steps import numpy_trainer, visits
+from numpyvae.training.steps import NumpyStepper, numpy_trainer, visits
 
 
 def test_binarized_visits_draw_every_pixel_anew_with_its_value_as_probability(tiny_config):
@@ -93,3 +98,98 @@ def test_beta_rises_epoch_by_epoch_and_is_whole_in_validation(tiny, tiny_config)
         assert row["val_loss"] == pytest.approx(row["val_reconstruction"] + 0.6 * row["val_kl"])
     parts = train(replace(config, epochs=2), tiny)
     assert train(config, tiny, run=parts).history[3]["train_loss"] == shown[3]["train_loss"]
+
+
+MODELS = {
+    "VAE": lambda network: VAE(network, "bce"),
+    "IWAE": lambda network: IWAE(network, samples=3),
+    "DReG": lambda network: IWAE(network, "bce", samples=3, bound="dreg"),
+    "mean of ELBOs": lambda network: IWAE(network, samples=3, bound="elbo"),
+}
+NETWORKS = {
+    "fully-connected": lambda: FullyConnected(64, 7, 5, 2, np.float64),
+    "conv": lambda: Convolutional((8, 8), (3, 4), 2, np.float64),
+}
+
+
+def stepper_of(model="VAE", network="fully-connected", rows_per_thread=1):
+    vae = MODELS[model](NETWORKS[network]())
+    vae.network.rows_per_thread = rows_per_thread
+    return vae, NumpyStepper(vae, Adam(vae.parameters, weight_decay=0.1))
+
+
+def minibatch(vae, images):
+    rng = np.random.default_rng(images)
+    eps = rng.standard_normal((images * vae.samples, vae.z_dim))
+    return rng.random((images, vae.x_dim)), eps, 1.0
+
+
+@pytest.fixture(params=[2, 3])
+def threads(request, monkeypatch):
+    monkeypatch.setattr(steps, "blas_threads", lambda: request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("model", MODELS)
+def test_shares_of_a_minibatch_add_up_to_it(model, network, threads):
+    (vae, whole), (_, shared) = (stepper_of(model, network) for _ in range(2))
+    exact = partial(np.testing.assert_allclose, rtol=1e-11, atol=1e-13)
+    with shared.in_threads():
+        for images in (9, 3, 10):  # one, then another number in each share
+            given = minibatch(vae, images)
+            for ours, theirs in zip(shared.measure(*given), whole.measure(*given), strict=True):
+                exact(ours, theirs)
+            (ours, gradients), (theirs, expected) = (
+                stepper.gradients(*given) for stepper in (shared, whole)
+            )
+            exact(ours, theirs)
+            exact(gradients.flat, expected.flat)
+            exact(shared.train(*given), whole.train(*given))
+            exact(shared.adam.parameters.flat, whole.adam.parameters.flat)
+
+
+@pytest.mark.parametrize("model", ["VAE", "IWAE"])
+def test_only_large_minibatches_are_shared_out(model, threads, monkeypatch):
+    vae, stepper = stepper_of(model, rows_per_thread=6)
+    seen = []
+    forward = type(vae).forward
+
+    def spy(self, x, eps, beta):
+        seen.append(len(x))
+        return forward(self, x, eps, beta)
+
+    monkeypatch.setattr(type(vae), "forward", spy)
+    enough = 6 * threads // vae.samples
+    with stepper.in_threads():
+        for images in (enough - 1, enough):
+            stepper.train(*minibatch(vae, images))
+    stepper.train(*minibatch(vae, enough))  # and none where there are no threads
+    assert sorted(seen) == sorted([enough - 1, *[enough // threads] * threads, enough])
+
+
+def test_every_share_has_one_thread_for_its_products(threads, monkeypatch):
+    vae, stepper = stepper_of()
+    inside, forward = [], VAE.forward
+
+    def spy(self, *given):
+        inside.append(blas_threads())
+        return forward(self, *given)
+
+    monkeypatch.setattr(VAE, "forward", spy)
+    before = blas_threads(), threading.active_count()
+    with stepper.in_threads():
+        stepper.train(*minibatch(vae, 9))
+        assert blas_threads() == before[0]
+    assert inside == [1] * threads
+    assert threading.active_count() == before[1]
+
+
+def test_a_training_whose_minibatches_are_shared_out_learns_the_same(tiny, tiny_config, threads):
+    config = replace(tiny_config, batch_size=20)
+    whole = train(config, tiny).history
+    with patch.object(FullyConnected, "rows_per_thread", 1):
+        shared = train(config, tiny).history
+    assert shared != whole  # other sums round otherwise
+    for ours, theirs in zip(shared, whole, strict=True):
+        assert ours | {"seconds": 0} == pytest.approx(theirs | {"seconds": 0}, rel=1e-4)

@@ -18,6 +18,7 @@ FIRST_EPOCH = {"seconds": [2.0], "epochs": [], "peak MiB": 1}
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(bench, "BATCHES", {"2": TINY})
+    monkeypatch.setattr(bench, "CONVOLUTIONS", {"2, conv": {**TINY, "network": "conv"}})
     monkeypatch.setattr(bench, "growing_sizes", lambda: {"batch size": {"2": TINY, "4": TINY}})
     monkeypatch.setattr(bench, "contenders", lambda _: [PRODUCTS, NUMPY, DEFAULT])
     monkeypatch.setattr(bench, "SECONDS", 0)
@@ -36,6 +37,9 @@ def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
     ratio = median(a / b for a, b in zip(times[DEFAULT], times[NUMPY], strict=True))
     assert f"  {ratio:.2f} (" in out
     assert "batch 2, 1 thread:" in out
+    convolutional = results["milliseconds per step"]["1 thread"]["2, conv"]
+    assert convolutional.keys() == {NUMPY, DEFAULT, *PARTS}
+    assert "batch 2, conv, 1 thread:" in out
     trainings = results["trainings"]
     assert all(figures["seconds"][0] > 0 for figures in (results["start"] | trainings).values())
     numpy, torch = trainings["numpyvae train"], trainings["reference_torch train --device cpu"]
@@ -59,8 +63,8 @@ def test_bench_takes_all_threads_then_one_and_draws_how_a_step_grows(
     )
     status, out, _ = call(main, "bench --no-commands --dataset own.npz --plot g.png")
     assert (status, "batch size" in out) == (0, True)
-    assert re.findall(r"batch 2, (.+?):", out) == ["3 threads", "1 thread"]
-    assert out.count(JAX) == 1  # which takes all cores, whatever it is told
+    assert re.findall(r"batch 2, ([^,]+?):", out) == ["3 threads", "1 thread"]
+    assert out.count(JAX) == 2  # one a network, for it takes all cores, whatever it is told
     assert (own_folder / "g.png").exists()
 
 
