@@ -69,7 +69,7 @@ class Network(ABC):
     x_dim: int  # numbers of an image, which is a row
     z_dim: int
     hidden: ClassVar[tuple[int, int]]  # units or channels of the hidden layers, by default
-    rows_per_thread = 128  # of a minibatch: fewer are not worth a thread of their own
+    rows_per_thread = 256  # of a minibatch: fewer are not worth a thread of their own
 
     def __init__(
         self,
