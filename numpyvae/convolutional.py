@@ -46,7 +46,7 @@ class Convolutional(Network):
         ValueError: a size is too small, or another dtype.
     """
 
-    hidden = (32, 64)
+    hidden, colour = (32, 64), True
     rows_per_thread = 32
 
     def __init__(

@@ -70,6 +70,7 @@ class Network(ABC):
     z_dim: int
     hidden: ClassVar[tuple[int, int]]  # units or channels of the hidden layers, by default
     rows_per_thread = 256  # of a minibatch: fewer are not worth a thread of their own
+    colour: ClassVar[bool] = False  # whether commands keep the colours of images for it
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..data.files import make_folder
 from ..data.loading import load_dataset
+from ..data.pixels import has_colour
 from ..errors import InputError
 from ..networks import NETWORKS
 from ..reconstruction import RECONSTRUCTIONS
@@ -64,7 +65,8 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     },
     "network": {
         "choices": list(NETWORKS),
-        "help": f"{DEFAULT.network} (default), or conv: convolutions, for images of 8 x 8 or more",
+        "help": f"{DEFAULT.network} (default), in grey; or conv: convolutions, for images of 8 x 8 "
+        "or more, grey or in colour",
     },
     "hidden": {
         "type": int,
@@ -235,14 +237,19 @@ def limited(threads: int | None) -> AbstractContextManager[object]:
 
 def load_data(run: Run, dataset: str | None, data_dir: str | None) -> Dataset:
     """The images of a run, from where they were, or others that the user names."""
+
+    def load(name: str, folder: str | None) -> Dataset:
+        return load_dataset(name, folder, run.image_shape[:2], has_colour(run.image_shape))
+
     if dataset is None and data_dir is None:
         try:
-            data = load_dataset(run.config.dataset, run.data_dir, run.image_shape)
+            data = load(run.config.dataset, run.data_dir)
             run.check_same_images(data)
             return data
         except InputError as error:
             raise InputError(f"{error} (--data-dir says where the run's images are now)") from error
-    data = load_dataset(dataset or run.config.dataset, data_dir, run.image_shape)
+    data = load(dataset or run.config.dataset, data_dir)
+    run.check_fit(data)
     if dataset is None:  # so these should be the run's
         run.check_same_images(data)
     return data

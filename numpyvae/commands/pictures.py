@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data.dataset import Dataset, as_floats
 from ..data.pictures import read_pictures
+from ..data.pixels import has_colour
 from ..errors import InputError, say
 from ..evaluation.latent import draw_interpolation, draw_traversal
 from ..training.chance import Stream
@@ -82,7 +83,9 @@ class Picture(NamedTuple):
 
 def own_pictures(run: Run, files: Sequence[Path]) -> Dataset:
     """Pictures in files as images of the run's size."""
-    pictures, _ = read_pictures(files, run.image_shape)
+    pictures, _ = read_pictures(files, run.image_shape[:2], has_colour(run.image_shape))
+    if pictures.shape[1:] != run.image_shape:
+        raise InputError("the run is for colour images, and no picture has any colour")
     rows = pictures.reshape(len(pictures), -1)
     light = as_floats(rows).mean(axis=1) > 0.5
     own_light = run.vae.sample(64, Stream.NEW_IMAGES.generator(0)).mean() > 0.5

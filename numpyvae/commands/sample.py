@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", metavar="NAME", help=help)
     add_run_data_arguments(parser, "images with labels")
     add_seed_argument(parser, "the latent vectors")
-    what = "the picture: .png, .svg or .pdf; or .npy, an array (N, H, W); or a new folder, for "
-    what += "single pictures"
+    what = "the picture: .png, .svg or .pdf; or .npy, an array (N, H, W), in colour (N, H, W, 3); "
+    what += "or a new folder, for single pictures"
     default = "sample.png or sample-LABEL.png beside CHECKPOINT"
     add_picture_argument(parser, default, ".npy", "", what=what)
 

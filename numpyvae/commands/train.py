@@ -12,6 +12,7 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..data.loading import load_dataset
 from ..errors import InputError, LossNotFiniteError, ProcessLostError
+from ..networks import NETWORKS
 from ..training.config import Config, default_epochs
 from ..training.folder import BEST, new_folder, open_run
 from ..training.loop import train
@@ -90,7 +91,9 @@ def run(
             print(f"The run has ended early; --patience {more} would go on with it.")
     else:
         config = Config(**settings)
-        data = load_dataset(config.dataset, data_dir, size_of(image_size))
+        data = load_dataset(
+            config.dataset, data_dir, size_of(image_size), NETWORKS[config.network].colour
+        )
         if "epochs" not in settings and config.dataset != "digits":
             epochs = default_epochs(len(data.train_images), config.batch_size)
             config = replace(config, epochs=epochs)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..data.files import make_folder
+from ..data.pixels import ImageShape
 from ..errors import InputError
 from ..training.checkpoint import load_checkpoint
 from ..training.config import Config
@@ -43,7 +44,7 @@ class Import:
     """A command that makes a run folder of the weights that ``load`` reads from such a file."""
 
     suffix: str
-    load: Callable[[Path, Config | None, tuple[int, int] | None, Path | None], Run]
+    load: Callable[[Path, Config | None, ImageShape | None, Path | None], Run]
     DESCRIPTION: ClassVar = """\
 Make a run folder of a file of weights, to sample from or to train on. The sizes of the network are
 those of the weights. What the file does not say has its default: that the data are the digits, the

@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -18,7 +19,7 @@ from ..errors import InputError
 from ..functional import Array
 from .labels import as_labels, number_names
 from .npz import scattered
-from .pixels import as_array, as_rows, check_range
+from .pixels import ImageShape, as_array, as_rows, check_range, image_shape_of, in_words
 
 MOST_HELD_OUT = 10_000  # images, when none are given for testing
 MOST_SUMMED, SUMMED = 1 << 30, 1000  # bytes; of more a checksum takes only so many images
@@ -28,7 +29,10 @@ MOST_AHEAD = 1 << 25  # and so many bytes at most, for they push others out of i
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Images of one size, as rows of D = height * width pixels, with labels where there are any.
+    """Images of one size, as rows of D numbers, with labels where there are any.
+
+    A row holds the pixels in the order of reading: D = height * width numbers, or 3 times as many
+    in colour, red, green and blue of each pixel.
 
     Images are uint8 in 0..255, or floats in [0, 1] where a user's own images are floats.
     Labels are whole numbers; ``label_names`` has a name for each from 0 on, where they have names.
@@ -43,18 +47,18 @@ class Dataset:
     train_labels: Array | None  # (N,) unsigned
     test_images: Array  # (M, D)
     test_labels: Array | None  # (M,) unsigned
-    image_shape: tuple[int, int]  # (height, width)
+    image_shape: ImageShape  # (height, width), or (height, width, 3) in colour
     data_dir: str | None = None
     label_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        height, width = self.image_shape
+        size = prod(image_shape_of(self.image_shape))
         for part in ("train", "test"):
             images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
-            if not isinstance(images, np.ndarray) or images.shape[1:] != (height * width,):
+            if not isinstance(images, np.ndarray) or images.shape[1:] != (size,):
                 raise InputError(
-                    f"{part}_images must be an array of rows of {height * width} pixels, (N, "
-                    f"{height * width}), got {np.shape(images)}; Dataset.from_arrays takes others"
+                    f"{part}_images must be an array of rows of {size} numbers, (N, {size}), got "
+                    f"{np.shape(images)}; Dataset.from_arrays takes others"
                 )
             if len(images) == 0 or (images.dtype != np.uint8 and images.dtype.kind != "f"):
                 raise InputError(
@@ -81,6 +85,7 @@ class Dataset:
         test_labels: ArrayLike | None = None,
         name: str = "images",
         copy: bool = True,
+        colour: bool = False,
     ) -> Dataset:
         """A data set of arrays in memory.
 
@@ -93,12 +98,14 @@ class Dataset:
             name: what ``Config(dataset=...)`` calls it.
             copy: False lets ``images`` be put in another order, in place, where that can be done;
                 otherwise nothing that is given is ever written to.
+            colour: takes (N, H, W, 3) and (N, 3, H, W), too, red, green and blue, and keeps them;
+                without it they are refused. Grey images stay grey.
 
         Raises:
             InputError: an array is anything else; the message says what to do.
         """
         given = as_array(images, "images")
-        rows, image_shape = as_rows(given, test_images)
+        rows, image_shape = as_rows(given, test_images, colour)
         checked = as_labels(labels, len(rows))
         if test_images is None:
             checked, _, names = number_names(checked, None)
@@ -111,9 +118,11 @@ class Dataset:
             n = _hold_out(rows, checked)
             parts = (None, None) if checked is None else (checked[:n], checked[n:])
             return cls(name, rows[:n], parts[0], rows[n:], parts[1], image_shape, None, names)
-        test_rows, test_shape = as_rows(test_images, given)
+        test_rows, test_shape = as_rows(test_images, given, colour)
         if test_shape != image_shape:
-            raise InputError(f"images of {image_shape} pixels, but test images of {test_shape}")
+            raise InputError(
+                f"images of {in_words(image_shape)}, but test images of {in_words(test_shape)}"
+            )
         checked_test = as_labels(test_labels, len(test_rows))
         checked, checked_test, names = number_names(checked, checked_test)
         return cls(name, rows, checked, test_rows, checked_test, image_shape, None, names)
@@ -135,8 +144,7 @@ class Dataset:
     def describe(self) -> str:
         """How many images of which size there are."""
         counts = f"{len(self.train_images)} training and {len(self.test_images)} test images"
-        height, width = self.image_shape
-        return f"{counts} of {height} x {width} pixels"
+        return f"{counts} of {in_words(self.image_shape)}"
 
     def identity(self) -> str:
         """Which images these are, whatever their files are called: how many, their size, and a
@@ -150,9 +158,8 @@ class Dataset:
                     ask(np.arange(0, len(images), every))
                 for image in images[::every]:
                     digest.update(np.ascontiguousarray(image).data)
-        height, width = self.image_shape
-        counts = f"{len(self.train_images)} + {len(self.test_images)}"
-        return f"{counts} images of {height} x {width} pixels, checksum {digest.hexdigest()}"
+        counts = f"{len(self.train_images)} + {len(self.test_images)} images"
+        return f"{counts} of {in_words(self.image_shape)}, checksum {digest.hexdigest()}"
 
 
 def as_floats(images: Array, dtype: DTypeLike = np.float32, out: Array | None = None) -> Array:

@@ -16,6 +16,7 @@ from .files import StrPath, user_path
 from .mnist import SOURCES, load_mnist
 from .npz import read_npz
 from .own import load_file, load_folder
+from .pixels import in_words
 
 # Everybody wrote the same 130 digits onto one sheet, of which a few are missing, and the sheets lie
 # one behind the other. The twelfth of the fourteen begins here.
@@ -26,6 +27,7 @@ def load_dataset(
     name: StrPath = "digits",
     data_dir: StrPath | None = None,
     image_size: tuple[int, int] | None = None,
+    colour: bool = False,
 ) -> Dataset:
     """Loads a data set by its name, or your own images by their path.
 
@@ -45,7 +47,7 @@ def load_dataset(
       .npy file of uint8 or float32 stays on disk, and is read minibatch by minibatch.
     - a path to a folder of pictures: directly in it, or in a folder for each label, or in folders
       ``train`` and ``test`` (or ``val``) of one or the other kind. They are turned upright;
-      colour becomes grey, transparency white; 16 bits become floats; every page of a TIFF is one.
+      transparency becomes white; 16 bits become floats; every page of a TIFF is one.
       What is left out, such as hidden pictures, is said (``InputWarning``).
 
     Args:
@@ -53,6 +55,8 @@ def load_dataset(
         data_dir: where the files lie.
         image_size: (height, width). Pictures of a folder are scaled to fill it, and cropped in the
             middle; without it, all must have one size. Other images must have this size.
+        colour: keeps the colours of your own images; where no picture has any, they stay grey.
+            Without it pictures become grey, which is said, and arrays in colour are refused.
 
     Raises:
         InputError: the name is unknown, or the files are missing, damaged or unfit.
@@ -66,21 +70,23 @@ def load_dataset(
     elif name in CLASSES:
         data = load_emnist(str(name), data_dir or os.environ.get("NUMPYVAE_DATA"))
     else:
-        data = _load_own(Path(name), data_dir, image_size)
-    if image_size is not None and image_size != data.image_shape:
-        has, wanted = ("{} x {}".format(*size) for size in (data.image_shape, image_size))
+        data = _load_own(Path(name), data_dir, image_size, colour)
+    if image_size is not None and image_size != data.image_shape[:2]:
         raise InputError(
-            f"{name} has images of {has} pixels, not {wanted}; only a folder of pictures is scaled"
+            f"{name} has images of {in_words(data.image_shape[:2])}, not {image_size[0]} x "
+            f"{image_size[1]}; only a folder of pictures is scaled"
         )
     return data
 
 
-def _load_own(name: Path, data_dir: StrPath | None, image_size: tuple[int, int] | None) -> Dataset:
+def _load_own(
+    name: Path, data_dir: StrPath | None, image_size: tuple[int, int] | None, colour: bool
+) -> Dataset:
     path = user_path(data_dir or "") / user_path(name)
     if path.is_dir():
-        data = load_folder(path, str(name), image_size)
+        data = load_folder(path, str(name), image_size, colour)
     elif path.suffix in (".npy", ".npz"):
-        data = load_file(path, str(name))
+        data = load_file(path, str(name), colour)
     else:
         known = ", ".join(["digits", *SOURCES, *CLASSES])
         raise InputError(

@@ -33,21 +33,24 @@ LAYOUTS = (
 )
 
 
-def load_file(path: Path, name: str) -> Dataset:
+def load_file(path: Path, name: str, colour: bool) -> Dataset:
     """Images in a .npy or .npz file."""
     if path.suffix == ".npy":
-        return _dataset(path, name, [_read_or_map(path)])
+        return _dataset(path, name, [_read_or_map(path)], colour)
     wanted = _choose(path, npz_names(path))
     arrays = read_npz(path, wanted)
-    return _dataset(path, name, [arrays.get(name) for name in wanted])
+    return _dataset(path, name, [arrays.get(name) for name in wanted], colour)
 
 
-def load_folder(path: Path, name: str, image_size: tuple[int, int] | None) -> Dataset:
+def load_folder(path: Path, name: str, image_size: tuple[int, int] | None, colour: bool) -> Dataset:
     """Pictures in a folder, in one folder below it per label, or in such folders train and test."""
     from .pictures import read_pictures  # Pillow is loaded when it is needed
 
     found = [_list_pictures(part) for part in _splits(path)]
-    images, counts = read_pictures([file for files, _ in found for file in files], image_size)
+    every = [file for files, _ in found for file in files]
+    images, counts = read_pictures(every, image_size, colour)
+    colour = images.ndim == 4
+    images = images if colour else images[:, None]  # so no axis can be taken for another
     if images.max() < (64 if images.dtype == np.uint8 else 0.25):
         images = as_floats(images)  # so 1 is white, without a doubt
         say(
@@ -57,15 +60,15 @@ def load_folder(path: Path, name: str, image_size: tuple[int, int] | None) -> Da
     arrays: list[Any] = []
     for files, labels in found:
         here, counts = counts[: len(files)], counts[len(files) :]
-        arrays += [images[: sum(here), None], labels and np.repeat(labels, here)]
+        arrays += [images[: sum(here)], labels and np.repeat(labels, here)]
         images = images[sum(here) :]
-    return _dataset(path, name, arrays)
+    return _dataset(path, name, arrays, colour)
 
 
-def _dataset(path: Path, name: str, arrays: Sequence[Any]) -> Dataset:
+def _dataset(path: Path, name: str, arrays: Sequence[Any], colour: bool) -> Dataset:
     """Of images and labels, and of test images and labels where there are any."""
     try:
-        return Dataset.from_arrays(*arrays, name=name, copy=False)  # type: ignore[misc]
+        return Dataset.from_arrays(*arrays, name=name, copy=False, colour=colour)  # type: ignore[misc]
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

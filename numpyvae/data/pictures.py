@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 from tqdm import tqdm
 
@@ -16,41 +18,47 @@ from ..errors import InputError, say
 from ..functional import Array
 from .dataset import as_floats
 from .files import StrPath, make_folder, reading, replacing
-from .pixels import check_range
+from .pixels import KEPT, RGB, check_range
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")  # no other decoder is ever reached
 MOST_PIXELS = 50_000_000  # in one picture
 USUAL_PIXELS = 100  # for each byte of a file, where all its pages have more than MOST_PIXELS
 DELAY = 1  # second, until a bar shows how many are read
+GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")  # Pillow's modes without colour
 SUBFILE, BITS, PHOTOMETRIC = 254, 258, 262  # tags of a TIFF
 
 
 def read_pictures(
-    files: Sequence[Path], size: tuple[int, int] | None = None
+    files: Sequence[Path], size: tuple[int, int] | None = None, colour: bool = False
 ) -> tuple[Array, list[int]]:
     """The pictures in the files, in shades of grey, (N, H, W), and how many each file holds.
 
-    They are scaled to fill ``size``, (height, width), and cropped where they hang over; without it
-    all must have one size. Their type is uint8, or float32 in [0, 1] where one of them has more
-    than 8 bits per pixel. A TIFF holds as many pictures as it has pages, any other file one.
+    With ``colour`` they are (N, H, W, 3) where one of them has any. They are scaled to fill
+    ``size``, (height, width), and cropped where they hang over; without it all must have one size.
+    Their type is uint8, or float32 in [0, 1] where one of them has more than 8 bits per pixel. A
+    TIFF holds as many pictures as it has pages, any other file one.
 
     Raises:
         InputError: a file cannot be read or is no picture, or they differ in size.
     """
-    pixels, mode = bytearray(), "L"  # grows in place
+    pixels, dtype, channels = bytearray(), np.dtype(np.uint8), 1  # grows in place
     counts: list[int] = []
+    in_colour = 0
     sizes: dict[tuple[int, int], Path] = {}
     left_out: dict[Path, int] = {}
     for file in tqdm(files, "Reading", unit=" files", delay=DELAY, leave=False, disable=None):
-        pages, left_out[file] = _read_file(file, size)
+        pages, left_out[file] = _read_file(file, size, colour)
         counts.append(len(pages))
-        for its_mode, its_size, content in pages:
-            sizes.setdefault(its_size, file)
-            if its_mode == "F" != mode:
-                pixels, mode = _as_deep(pixels), "F"
-            pixels += content if its_mode == mode else _as_deep(content)
+        for page, its_colour in pages:
+            in_colour += its_colour
+            sizes.setdefault(page.shape[:2], file)
+            kind = np.promote_types(dtype, page.dtype), max(channels, page.shape[2])
+            if kind != (dtype, channels):
+                pixels = bytearray(_as_kind(np.frombuffer(pixels, dtype), channels, *kind))
+                dtype, channels = kind
+            pixels += _as_kind(page.ravel(), page.shape[2], *kind).tobytes()
         if len(sizes) > 1:
-            shown = ", ".join(f"{f.name} {h} x {w}" for (w, h), f in sizes.items())
+            shown = ", ".join(f"{f.name} {h} x {w}" for (h, w), f in sizes.items())
             raise InputError(
                 f"pictures in {os.path.commonpath(files)} differ in size ({shown}): give the image "
                 "size that they are to be scaled to, such as --image-size 28 28"
@@ -61,12 +69,25 @@ def read_pictures(
             f"({', '.join(some[:3])}): of an animation the first is read, of a TIFF no reduced "
             "copy and no mask"
         )
-    (width, height), dtype = next(iter(sizes)), np.uint8 if mode == "L" else np.float32
-    return np.frombuffer(pixels, dtype).reshape(-1, height, width), counts
+    if in_colour and not colour:
+        say(
+            f"{in_colour} of {sum(counts)} pictures are read in grey, without the colour, which "
+            f"{KEPT}"
+        )
+    elif 0 < in_colour < sum(counts):
+        say(
+            f"{sum(counts) - in_colour} of {sum(counts)} pictures are grey, the others have "
+            "colour: all are read in colour"
+        )
+    [size] = sizes
+    shape = size if channels == 1 else (*size, channels)
+    return np.frombuffer(pixels, dtype).reshape(-1, *shape), counts
 
 
 def write_pictures(folder: StrPath, pictures: Array) -> None:
-    """Writes pictures (N, H, W), floats in [0, 1], pixel by pixel as 1.png, 2.png, ... in a folder.
+    """Writes pictures, floats in [0, 1], pixel by pixel as 1.png, 2.png, ... in a folder.
+
+    They are (N, H, W), or (N, H, W, 3) in colour.
 
     Raises:
         InputError: there is something in it, or they cannot be written.
@@ -80,9 +101,9 @@ def write_pictures(folder: StrPath, pictures: Array) -> None:
 
 
 def _read_file(
-    path: Path, size: tuple[int, int] | None
-) -> tuple[list[tuple[str, tuple[int, int], bytes]], int]:
-    """Mode, (width, height) and pixels of each picture, and how many frames are left out."""
+    path: Path, size: tuple[int, int] | None, colour: bool
+) -> tuple[list[tuple[Array, bool]], int]:
+    """Each picture as ``_read_page`` returns it, and how many frames are left out."""
     with reading(path) as stream:
         content = stream.read()  # which no damaged length makes Pillow read beyond
         try:
@@ -90,9 +111,11 @@ def _read_file(
             if picture.width * picture.height > MOST_PIXELS:
                 raise InputError(f"it has more than {MOST_PIXELS:,} pixels")
             side = max(size or picture.size)
-            picture.draft("L", (side, side))  # a JPEG is decoded smaller, upright or not
-            greys = (_in_grey(page, size) for page in _pages(picture, len(content)))
-            pages = [(grey.mode, grey.size, grey.tobytes()) for grey in greys]
+            stored = picture.mode
+            # A JPEG is decoded smaller, upright or not
+            picture.draft(stored if colour else "L", (side, side))
+            lost = picture.mode != stored
+            pages = [_read_page(page, size, colour, lost) for page in _pages(picture, len(content))]
             return pages, getattr(picture, "n_frames", 1) - len(pages)
         except UnidentifiedImageError:
             raise ValueError(f"it is none of {', '.join(FORMATS)}") from None
@@ -121,26 +144,51 @@ def _pages(picture: Image.Image, size: int) -> Iterator[Image.Image]:
         yield picture
 
 
-def _in_grey(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:
+def _read_page(
+    picture: Image.Image, size: tuple[int, int] | None, colour: bool, lost: bool
+) -> tuple[Array, bool]:
+    """A picture (H, W, 1), or (H, W, 3) where it has colour that is kept, and whether it has or had
+    any; ``lost`` says that it had.
+
+    It is upright and on white, scaled and cropped to ``size`` where it is given. It is uint8, or
+    float32 in [0, 1] where it has more than 8 bits per pixel.
+    """
+    if colour and picture.mode not in GREY:
+        image = _prepared(picture, size, "RGB")
+        if _has_colour(image):
+            return np.asarray(image), True
+        return np.asarray(image.getchannel(0))[..., None], False
+    lost = lost or (picture.mode not in GREY and _has_colour(picture))
+    return np.asarray(_prepared(picture, size, "L"))[..., None], lost
+
+
+def _has_colour(picture: Image.Image) -> bool:
+    """Whether red, green and blue differ anywhere."""
+    channels = (picture if picture.mode[:3] == "RGB" else picture.convert("RGB")).split()[:RGB]
+    return any(ImageChops.difference(a, b).getbbox() for a, b in pairwise(channels))
+
+
+def _prepared(picture: Image.Image, size: tuple[int, int] | None, mode: str) -> Image.Image:
     """The picture upright and on white, scaled and cropped to ``size`` where it is given.
 
-    Of mode L, or F in [0, 1] where it has more than 8 bits per pixel; perhaps the same object.
+    Of this mode, L or RGB, or F in [0, 1] where it has more than 8 bits per pixel; perhaps the same
+    object.
     """
     picture.load()
     if picture.info:  # else it says nothing of an orientation
         ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode[0] in "IF":
-        grey = Image.fromarray(_deep_grey(picture))
+        image = Image.fromarray(_deep_grey(picture))
     else:
-        grey = picture if picture.mode == "L" else picture.convert("L")
+        image = picture if picture.mode == mode else picture.convert(mode)
         if picture.has_transparency_data:
             alpha = picture.convert("RGBA").getchannel("A")
-            grey = Image.composite(grey, Image.new("L", grey.size, "white"), alpha)
-    if size and grey.size != size[::-1]:
-        grey = ImageOps.fit(grey, size[::-1])
-        if grey.mode == "F":  # bicubic interpolation overshoots at edges
-            grey = Image.fromarray(np.asarray(grey).clip(0, 1))
-    return grey
+            image = Image.composite(image, Image.new(mode, image.size, "white"), alpha)
+    if size and image.size != size[::-1]:
+        image = ImageOps.fit(image, size[::-1])
+        if image.mode == "F":  # bicubic interpolation overshoots at edges
+            image = Image.fromarray(np.asarray(image).clip(0, 1))
+    return image
 
 
 def _deep_grey(picture: Image.Image) -> Array:
@@ -160,6 +208,7 @@ def _deep_grey(picture: Image.Image) -> Array:
     return grey
 
 
-def _as_deep(pixels: bytes | bytearray) -> bytearray:
-    """The bytes of uint8 as those of float32 in [0, 1]."""
-    return bytearray(as_floats(np.frombuffer(pixels, np.uint8)))
+def _as_kind(pixels: Array, has: int, dtype: np.dtype[Any], channels: int) -> Array:
+    """Numbers (P,), ``has`` of each pixel, in another type and so many of each pixel."""
+    numbers = pixels if pixels.dtype == dtype else as_floats(pixels)
+    return numbers if has == channels else numbers.repeat(channels)

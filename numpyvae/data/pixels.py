@@ -11,8 +11,38 @@ from numpy.typing import ArrayLike
 from ..errors import InputError
 from ..functional import Array
 
+ImageShape = tuple[int, int] | tuple[int, int, int]  # (height, width), in colour (height, width, 3)
+KEPT = "colour=True and train --network conv keep"
+RGB = 3  # numbers of a pixel in colour
 SEEN = 1000  # rows of a memory-mapped file that are checked; the others are, batch by batch
 SHORTEST = 8  # pixels: shorter axes are taken for no side of an image where others could be
+
+
+def image_shape_of(value: object) -> ImageShape:
+    """(height, width), or (height, width, 3), as a file or a user says it.
+
+    Raises:
+        InputError: it is no image's.
+    """
+    if isinstance(value, Sequence) and len(value) in (2, 3):
+        height, width, *channels = value
+        sizes = type(height) is type(width) is int and min(height, width) > 0
+        if sizes and channels in ([], [RGB]):
+            return (height, width, RGB) if channels else (height, width)
+    raise InputError(
+        f"an image shape is (height, width), or (height, width, {RGB}) in colour, whole numbers, "
+        f"and not {value!r}"
+    )
+
+
+def in_words(image_shape: ImageShape) -> str:
+    """Such as "28 x 28 pixels", or "28 x 28 pixels in colour"."""
+    height, width, *channels = image_shape
+    return f"{height} x {width} pixels" + " in colour" * bool(channels)
+
+
+def has_colour(image_shape: ImageShape) -> bool:
+    return len(image_shape) == 3
 
 
 def as_array(given: ArrayLike, what: str) -> Array:
@@ -36,12 +66,15 @@ def as_array(given: ArrayLike, what: str) -> Array:
         ) from error
 
 
-def as_rows(images: ArrayLike, beside: ArrayLike | None = None) -> tuple[Array, tuple[int, int]]:
-    """Images as rows of pixels (N, D), uint8 or float32 in [0, 1], and their (height, width).
+def as_rows(
+    images: ArrayLike, beside: ArrayLike | None = None, colour: bool = False
+) -> tuple[Array, ImageShape]:
+    """Images as rows of pixels (N, D), uint8 or float32 in [0, 1], and the shape of one.
 
     Takes what has one meaning: shapes (N, H, W), (N, 1, H, W), (N, H, W, 1), and (N, D) where D is
-    a square; booleans, whole numbers in 0..255 of any type, and floats in [0, 1]. Copies nothing
-    that need not be copied. ``beside`` are more images, which tell what is white, too.
+    a square; with ``colour`` also (N, H, W, 3) and (N, 3, H, W); booleans, whole numbers in 0..255
+    of any type, and floats in [0, 1]. Copies nothing that need not be copied. ``beside`` are more
+    images, which tell what is white, too.
 
     Raises:
         InputError: it is anything else; the message says what to do.
@@ -52,14 +85,15 @@ def as_rows(images: ArrayLike, beside: ArrayLike | None = None) -> tuple[Array, 
         raise InputError(f"images of type {images.dtype}: give numbers or booleans")
     if images.size == 0 or images.ndim not in (2, 3, 4):
         raise InputError(f"images of shape {images.shape}: give (N, H, W)")
+    image_shape: ImageShape
     match images.ndim:
         case 2:
             image_shape = _side_of_square(images.shape)
         case 3:
-            _check_axes(*images.shape)
+            _check_axes(images.shape, colour)
             image_shape = images.shape[1:]
         case _:
-            images = _without_channels(images)
+            images = _channels_last(images, colour)
             image_shape = images.shape[1:]
     alike = [other for other in others if other.size and other.dtype.kind == images.dtype.kind]
     rows = _as_pixels(images.reshape(len(images), -1), alike)
@@ -97,21 +131,24 @@ def _side_of_square(shape: tuple[int, ...]) -> tuple[int, int]:
     if side**2 != pixels or count == pixels > 1 or columns:
         raise InputError(
             f"an array of shape {shape} may be one picture, or {count} rows of pixels, or {pixels} "
-            "columns: reshape it to (N, H, W), where columns are images after images.T"
+            "columns: reshape it to (N, H, W), or with channels to (N, H, W, 3), where columns are "
+            "images after images.T"
         )
     return side, side
 
 
-def _check_axes(count: int, height: int, width: int) -> None:
-    """That (N, H, W) is not (H, W, N) as well, or one picture (H, W, channels)."""
-    shape = (count, height, width)
+def _check_axes(shape: tuple[int, ...], colour: bool) -> None:
+    """That (N, H, W) is not (H, W, N) as well, or one picture, channels last or first."""
+    count, height, width = shape
+    last = min(count, height) >= SHORTEST and width <= 4
+    first = colour and count in (RGB, RGB + 1) and min(height, width) >= SHORTEST
+    if last or first:
+        raise InputError(
+            f"an array of shape {shape} may be one picture of {width if last else count} channels: "
+            f"give several; if it is {count} images of {height} x {width}, give images[:, None]"
+        )
     if min(count, height) < SHORTEST:
         return
-    if width <= 4:
-        raise InputError(
-            f"an array of shape {shape} may be one picture of {width} channels: give several; if "
-            f"it is {count} images of {height} x {width}, give images[:, None]"
-        )
     if count == height or (width > 4 * height and height <= 2 * count <= 4 * height):
         raise InputError(
             f"an array of shape {shape} may be {width} images of {count} x {height}, or {count} "
@@ -119,20 +156,30 @@ def _check_axes(count: int, height: int, width: int) -> None:
         )
 
 
-def _without_channels(images: Array) -> Array:
-    """(N, 1, H, W) and (N, H, W, 1) as (N, H, W)."""
+def _channels_last(images: Array, colour: bool) -> Array:
+    """(N, 1, H, W) and (N, H, W, 1) as (N, H, W); with ``colour`` (N, 3, H, W) as (N, H, W, 3)."""
     shape = images.shape
-    for axis in (1, 3):
-        if shape[axis] == 1:
-            return images.squeeze(axis)
-    colour = [axis for axis in (1, 3) if shape[axis] in (3, 4)]
-    if len(colour) == 1:
-        axis = 1 if colour == [1] else -1
-        alpha = "" if shape[axis] == 3 else "[:, :3]" if axis == 1 else "[..., :3]"
+    grey = [axis for axis in (1, 3) if shape[axis] == 1]
+    colours = [axis for axis in (1, 3) if shape[axis] in (RGB, RGB + 1)]
+    if colour and colours and len(grey + colours) == 2:
         raise InputError(
-            f"images of shape {shape} have colour: average the channels, with "
-            f"images{alpha}.mean(axis={axis}).astype(images.dtype)"
+            f"images of shape {shape} may have their channels first or last: give grey images as "
+            "(N, H, W); in colour they need more than 4 pixels a side"
         )
+    if grey:
+        return images.squeeze(grey[0])
+    others_first = min(shape[:2]) >= SHORTEST and shape[2] in (1, 3, 4)  # (H, W, channels, N)
+    if len(colours) == 1 and not others_first:
+        first = colours == [1]
+        alpha = "" if shape[colours[0]] == RGB else "[:, :3]" if first else "[..., :3]"
+        if not colour:
+            raise InputError(
+                f"images of shape {shape} have colour, which {KEPT}; or average the channels, with "
+                f"images{alpha}.mean(axis={1 if first else -1}).astype(images.dtype)"
+            )
+        if alpha:
+            raise InputError(f"images of shape {shape} have four channels: give images{alpha}")
+        return np.moveaxis(np.asarray(images), 1, -1) if first else images
     if shape[2] in (1, 3, 4):
         remedy = "np.moveaxis(images, -1, 0), if the last axis counts them"
     elif 2 in (shape[1], shape[3]):

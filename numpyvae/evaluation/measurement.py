@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.dataset import Dataset, as_floats
+from ..data.pixels import ImageShape
 from ..functional import Array, kl_divergence, squared_error
 from ..training.chance import Stream
 from ..training.pictures import samples_path
@@ -209,13 +210,16 @@ def error(y: Array, x: Array) -> float:
     return float(squared_error(y, x).mean(dtype=np.float64))
 
 
-def sharpness(images: Array, real: Array, image_shape: tuple[int, int]) -> float:
+def sharpness(images: Array, real: Array, image_shape: ImageShape) -> float:
     """The edges of images (N, D), per image and relative to those of real ones (M, D)."""
     return edges(images, image_shape) / edges(real, image_shape) * len(real) / len(images)
 
 
-def edges(images: Array, image_shape: tuple[int, int]) -> float:
-    """The squared differences between neighbouring pixels, across and down, summed over all."""
+def edges(images: Array, image_shape: ImageShape) -> float:
+    """The squared differences between neighbouring pixels, across and down, summed over all.
+
+    In colour the differences are those of red, of green and of blue.
+    """
     pixels = images.reshape(-1, *image_shape)
     return float(sum(np.sum(np.diff(pixels, axis=axis) ** 2, dtype=np.float64) for axis in (1, 2)))
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from ..data.dataset import Dataset, as_floats
 from ..data.loading import load_dataset
+from ..data.pixels import has_colour
 from ..errors import InputError
 from ..functional import Array
 from ..model import VAE
@@ -82,6 +83,8 @@ def of_run(run: Run) -> dict[str, Any]:
         raise InputError(
             f"the page shows fully connected networks with {' or '.join(ON_PAGE)}, not {run.vae}"
         )
+    if has_colour(run.image_shape):
+        raise InputError("the page shows models of grey images, and this one is for colour")
     return {
         "dataset": Path(config.dataset).name,
         "sizes": run.vae.network.sizes,

@@ -2,7 +2,8 @@
 
 Every function writes one PNG file at ``path``, in one step, replacing what was there, and raises
 ``InputError`` where that cannot be done. Images come as in ``numpyvae.data``: one row of
-height * width pixels each, uint8 or floats in [0, 1]; ``image_shape`` is (height, width).
+height * width pixels each, uint8 or floats in [0, 1]; ``image_shape`` is (height, width), or in
+colour (height, width, 3), and a row has 3 numbers of each pixel.
 """
 
 from ..errors import InputError

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from ..data.files import StrPath, reading, replacing
+from ..data.pixels import ImageShape, has_colour, in_words
 from ..errors import InputError
 from ..functional import Array
 from .style import DPI, FONT_SIZE, TITLE_SIZE, Picture, in_our_style, save
@@ -23,10 +25,12 @@ SEPARATOR, SEPARATOR_GREY = 1, 96  # the line between two images: its width in p
 MOST_PIXELS, LONGEST_SIDE = 80_000_000, 65_000  # of a picture; matplotlib draws up to 65 535
 
 
-def check_grid(n: int, image_shape: tuple[int, int], columns: int = 8, size: int = CELL) -> None:
+def check_grid(n: int, image_shape: ImageShape, columns: int = 8, size: int = CELL) -> None:
     """Raises InputError where n images, so many in a row, make too large a picture."""
     height, width = _cell(image_shape, size)
-    check_size(width * min(columns, n), height * -(-n // columns), f"{n} images of {image_shape}")
+    check_size(
+        width * min(columns, n), height * -(-n // columns), f"{n} images of {in_words(image_shape)}"
+    )
 
 
 def check_size(width: int, height: int, what: str) -> None:
@@ -39,7 +43,7 @@ def check_size(width: int, height: int, what: str) -> None:
 
 @in_our_style
 def image_grid(
-    images: Array, image_shape: tuple[int, int], path: StrPath | None = None, columns: int = 8
+    images: Array, image_shape: ImageShape, path: StrPath | None = None, columns: int = 8
 ) -> Image.Image:
     """Draws images (N, D) row by row; a PNG is exact, and ``read_image_grid`` gets them back."""
     tiles = _tile(images, image_shape, columns)
@@ -54,14 +58,14 @@ def image_grid(
     return grid
 
 
-def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
+def read_image_grid(path: StrPath, image_shape: ImageShape) -> Array:
     """The images (N, D), uint8, of a file that ``image_grid`` wrote for images of this shape.
 
     Where its last row is not full, the empty places count as images. Raises InputError where the
     file is missing, damaged or no such grid.
     """
-    height, width = image_shape
     factor, cell = _magnification(image_shape, CELL), _cell(image_shape, CELL)
+    mode = "RGB" if has_colour(image_shape) else "L"
     with reading(path) as stream:
         if os.fstat(stream.fileno()).st_size > MOST_PIXELS:
             raise ValueError("it is too large for a grid of images")
@@ -73,19 +77,19 @@ def read_image_grid(path: StrPath, image_shape: tuple[int, int]) -> Array:
             ):
                 rows, columns = it.height // cell[0], it.width // cell[1]
                 whole = (columns * cell[1] + SEPARATOR, rows * cell[0] + SEPARATOR)
-                if it.mode != "L" or it.size != whole or rows * columns == 0:
-                    raise ValueError(f"it is not a grid of images of {height} x {width} pixels")
+                if it.mode != mode or it.size != whole or rows * columns == 0:
+                    raise ValueError(f"it is not a grid of images of {in_words(image_shape)}")
                 check_size(*it.size, "the images in it")
                 grid = np.asarray(it)
         except (SyntaxError, Image.DecompressionBombError, Warning) as error:  # Pillow's for damage
             raise ValueError(error) from error
     inner = grid[:-SEPARATOR, :-SEPARATOR]
-    cells = inner.reshape(-1, cell[0], inner.shape[1] // cell[1], cell[1]).swapaxes(1, 2)
-    return cells[:, :, SEPARATOR::factor, SEPARATOR::factor].reshape(-1, height * width)
+    cells = inner.reshape(-1, cell[0], columns, cell[1], *image_shape[2:]).swapaxes(1, 2)
+    return cells[:, :, SEPARATOR::factor, SEPARATOR::factor].reshape(-1, prod(image_shape))
 
 
 def evolution(
-    grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
+    grids: Mapping[int, StrPath], image_shape: ImageShape, path: StrPath, columns: int = 8
 ) -> Figure | None:
     """Draws how the same latent vectors are decoded as training goes on, one row per epoch.
 
@@ -113,7 +117,7 @@ def evolution(
 
 
 def evolution_gif(
-    grids: Mapping[int, StrPath], image_shape: tuple[int, int], path: StrPath, columns: int = 8
+    grids: Mapping[int, StrPath], image_shape: ImageShape, path: StrPath, columns: int = 8
 ) -> None:
     """Draws the same as a film: the first four rows of each grid, a frame per epoch.
 
@@ -127,9 +131,9 @@ def evolution_gif(
         except InputError:
             continue
         images = images // 16 * 17  # 16 greys
-        grid = np.pad(_tile(images, image_shape, columns, SMALL_CELL), [(16, 0), (0, 0)])
-        frame = Image.fromarray(grid)
-        ImageDraw.Draw(frame).text((4, 2), f"epoch {epoch}", fill=255)
+        grid = _tile(images, image_shape, columns, SMALL_CELL)
+        frame = Image.fromarray(np.pad(grid, [(16, 0), (0, 0), (0, 0)][: grid.ndim]))
+        ImageDraw.Draw(frame).text((4, 2), f"epoch {epoch}", fill="white")
         frames.append(frame)
     if not frames:
         return
@@ -144,7 +148,7 @@ def reconstructions(
     originals: Array,
     reconstructed: Array,
     samples: Array,
-    image_shape: tuple[int, int],
+    image_shape: ImageShape,
     path: StrPath | None = None,
     what: str = "Test images",
 ) -> Figure:
@@ -160,7 +164,7 @@ def reconstructions(
 @in_our_style
 def image_rows(
     blocks: Sequence[tuple[str, Sequence[tuple[str, Array]]]],
-    image_shape: tuple[int, int],
+    image_shape: ImageShape,
     path: StrPath | None = None,
     column_labels: Sequence[str] = (),
 ) -> Figure:
@@ -201,7 +205,7 @@ def image_rows(
 @in_our_style
 def image_panels(
     panels: Sequence[tuple[str, Array, int]],
-    image_shape: tuple[int, int],
+    image_shape: ImageShape,
     path: StrPath | None = None,
     xlabel: str = "",
     ylabel: str = "",
@@ -262,42 +266,45 @@ def _by_change(way: Mapping[int, float], most: int) -> list[int]:
     return sorted({*(epochs[place] for place in places), epochs[-1]})
 
 
-def _magnification(image_shape: tuple[int, int], size: int) -> int:
-    return max(1, size // max(image_shape))
+def _magnification(image_shape: ImageShape, size: int) -> int:
+    return max(1, size // max(image_shape[:2]))
 
 
-def _cell(image_shape: tuple[int, int], size: int) -> tuple[int, int]:
+def _cell(image_shape: ImageShape, size: int) -> tuple[int, int]:
     """Height and width of an image in a grid, magnified, with a line above it and to its left."""
     factor = _magnification(image_shape, size)
     return factor * image_shape[0] + SEPARATOR, factor * image_shape[1] + SEPARATOR
 
 
-def _tile(images: Array, image_shape: tuple[int, int], columns: int, size: int = CELL) -> Array:
-    """The images (N, D), magnified, in a grid of pixels (height, width), uint8."""
+def _tile(images: Array, image_shape: ImageShape, columns: int, size: int = CELL) -> Array:
+    """The images (N, D), magnified, in a grid of pixels (height, width[, 3]), uint8."""
     pixels = _as_uint8(images, image_shape)
     check_grid(len(images), image_shape, columns, size)
     factor, cell = _magnification(image_shape, size), _cell(image_shape, size)
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)  # rounded up
-    cells = np.full((rows * columns, *cell), SEPARATOR_GREY, np.uint8)
+    channels = image_shape[2:]
+    cells = np.full((rows * columns, *cell, *channels), SEPARATOR_GREY, np.uint8)
     cells[: len(images), SEPARATOR:, SEPARATOR:] = pixels.repeat(factor, 1).repeat(factor, 2)
-    by_line = cells.reshape(rows, columns, *cell).swapaxes(1, 2)
-    grid = by_line.reshape(rows * cell[0], columns * cell[1])
-    return np.pad(grid, (0, SEPARATOR), constant_values=SEPARATOR_GREY)
+    by_line = cells.reshape(rows, columns, *cell, *channels).swapaxes(1, 2)
+    grid = by_line.reshape(rows * cell[0], columns * cell[1], *channels)
+    border = [(0, SEPARATOR), (0, SEPARATOR), (0, 0)][: grid.ndim]
+    return np.pad(grid, border, constant_values=SEPARATOR_GREY)
 
 
-def _as_uint8(images: Array, image_shape: tuple[int, int]) -> Array:
-    """Images (N, D) as (N, height, width), uint8."""
-    height, width = image_shape
-    if images.ndim != 2 or images.shape[1] != height * width or len(images) == 0:
-        raise InputError(f"images must be of shape (N, {height * width}), not {images.shape}")
+def _as_uint8(images: Array, image_shape: ImageShape) -> Array:
+    """Images (N, D) as (N, height, width[, 3]), uint8."""
+    size = prod(image_shape)
+    if images.ndim != 2 or images.shape[1] != size or len(images) == 0:
+        raise InputError(f"images must be of shape (N, {size}), not {images.shape}")
     if images.dtype != np.uint8:
         if not (images.min() >= 0 and images.max() <= 1):
             raise InputError(f"images must be in [0, 1], not {images.min()} to {images.max()}")
         images = np.rint(images * 255).astype(np.uint8)
-    return images.reshape(-1, height, width)
+    return images.reshape(-1, *image_shape)
 
 
 def _paste(figure: Figure, image: Array, x: int, y: int) -> None:
-    """Puts an image (height, width), uint8, into a figure, its lower left corner at (x, y)."""
-    figure.figimage(np.stack([image] * 3, axis=2), x, y, origin="upper")
+    """Puts an image (height, width[, 3]), uint8, into a figure, its lower left corner at (x, y)."""
+    rgb = image if image.ndim == 3 else np.stack([image] * 3, axis=2)
+    figure.figimage(rgb, x, y, origin="upper")

@@ -23,11 +23,12 @@ import numpy as np
 
 from ..data.files import StrPath, user_path
 from ..data.npz import read_npz, write_npz
+from ..data.pixels import image_shape_of
 from ..errors import InputError
 from ..functional import Array
 from ..networks import NETWORKS
 from .config import Config
-from .run import COLUMNS, LARGEST_LOSS, VECTORS, Run, image_shape_of
+from .run import COLUMNS, LARGEST_LOSS, VECTORS, Run
 
 FORMAT = "numpyvae checkpoint"
 VERSION = 2
@@ -92,13 +93,11 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
     if header["version"] != VERSION:
         raise InputError(f"its format is version {header['version']}, this program's {VERSION}")
     config = Config.from_json(header["config"])
-    height, width = image_shape_of(header["image_shape"])
+    image_shape = image_shape_of(header["image_shape"])
 
     # The vectors are there already; the model is made only if its sizes are theirs.
     network = NETWORKS[config.network]
-    shapes = network.parameter_shapes(
-        *network.sizes_for((height, width), config.hidden, config.z_dim)
-    )
+    shapes = network.parameter_shapes(*network.sizes_for(image_shape, config.hidden, config.z_dim))
     size = sum(prod(shape) for shape in shapes.values())
     for name in VECTORS:
         vector = arrays[name]
@@ -106,7 +105,7 @@ def _restore(arrays: Mapping[str, Array]) -> Run:
             raise InputError(f"{name} must be {size} finite float32 numbers, as its sizes ask for")
     if arrays["square_sum"].min() < 0:
         raise InputError("square_sum must not be negative")
-    run = Run.start(config, (height, width))
+    run = Run.start(config, image_shape)
     for name, vector in run.vectors().items():
         vector[...] = arrays[name]
     if type(header["adam_steps"]) is not int or not 0 <= header["adam_steps"] <= MOST_STEPS:

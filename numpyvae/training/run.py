@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..data.dataset import Dataset
 from ..data.files import StrPath
+from ..data.pixels import ImageShape, has_colour, in_words
 from ..errors import InputError, LossNotFiniteError
 from ..functional import Array, reparameterize
 from ..importance import IWAE
@@ -34,20 +35,7 @@ MAY_CHANGE = ("epochs", "patience", "lr", "lr_schedule")  # settings of a run th
 LARGEST_LOSS = 1e100  # number in a history: no loss of finite numbers can be larger
 
 
-def image_shape_of(value: object) -> tuple[int, int]:
-    """(height, width) as a file says it.
-
-    Raises:
-        InputError: it is no image's.
-    """
-    if isinstance(value, Sequence) and len(value) == 2:
-        height, width = value
-        if type(height) is type(width) is int and min(height, width) > 0:
-            return height, width
-    raise InputError(f"an image shape is (height, width), whole numbers, and not {value!r}")
-
-
-def new_model(config: Config, image_shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> VAE:
+def new_model(config: Config, image_shape: ImageShape, dtype: DTypeLike = np.float32) -> VAE:
     """The model that ``config`` asks for, with initial weights, for images of that shape.
 
     Raises:
@@ -74,7 +62,7 @@ class Run:
     """
 
     config: Config
-    image_shape: tuple[int, int]
+    image_shape: ImageShape
     vae: VAE
     adam: Adam
     rng: np.random.Generator
@@ -90,7 +78,7 @@ class Run:
         return f"<Run on {self.config.dataset}: {epochs}{loss}, {self.vae}>"
 
     @classmethod
-    def start(cls, config: Config, image_shape: tuple[int, int]) -> Run:
+    def start(cls, config: Config, image_shape: ImageShape) -> Run:
         """A run before its first epoch."""
         vae = new_model(config, image_shape)
         adam = Adam(vae.parameters, lr=config.lr, weight_decay=config.weight_decay)
@@ -157,11 +145,15 @@ class Run:
         self.config = config
 
     def check_fit(self, data: Dataset) -> None:
-        """Raises InputError where the data have images of another size."""
-        if data.image_shape != self.image_shape:
+        """Raises InputError where the data have images of another size, or the one has colour."""
+        ours, theirs = self.image_shape, data.image_shape
+        if ours[:2] != theirs[:2]:
             raise InputError(
-                f"the run is for images of {self.image_shape}, {data.name} has {data.image_shape}"
+                f"the run is for images of {in_words(ours)}, {data.name} has {in_words(theirs)}"
             )
+        if ours != theirs:
+            kinds = ["colour" if has_colour(shape) else "grey" for shape in (ours, theirs)]
+            raise InputError(f"the run is for {kinds[0]} images, {data.name} has {kinds[1]} ones")
 
     def check_same_images(self, data: Dataset) -> None:
         """Raises InputError where the data are not those that the run was trained on.

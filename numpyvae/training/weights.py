@@ -10,12 +10,13 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from ..data.files import StrPath, reading, replacing, user_path
+from ..data.pixels import RGB, ImageShape, image_shape_of
 from ..errors import InputError, say
 from ..functional import Array
 from ..networks import NETWORKS, NetworkName
 from .config import Config
 from .names import renamed
-from .run import Run, image_shape_of
+from .run import Run
 
 BY_INPUTS: dict[int, NetworkName] = {1: "fully-connected", 3: "conv"}  # axes of a weight, less one
 METADATA = "numpyvae"  # the settings' place in a file's metadata
@@ -41,7 +42,7 @@ def save_weights(run: Run, path: StrPath) -> None:
 def load_weights(
     path: StrPath,
     config: Config | None = None,
-    image_shape: tuple[int, int] | None = None,
+    image_shape: ImageShape | None = None,
     names: StrPath | None = None,
 ) -> Run:
     """A run, before its first epoch, with the weights of a safetensors file.
@@ -50,7 +51,8 @@ def load_weights(
         path: the file, of ``save_weights`` or another program's.
         config: the settings, whose sizes are taken from the weights; by default those in the file,
             or else ``Config``'s own.
-        image_shape: (height, width); by default that in the file, or else a square.
+        image_shape: (height, width), to which the weights say whether there is colour; by default
+            that in the file, or else a square.
         names: a file that says which of its names is which of ours, see ``names.renamed``.
 
     Raises:
@@ -78,7 +80,7 @@ def run_with_weights(
     weights: Mapping[str, Array],
     path: StrPath,
     config: Config | None = None,
-    image_shape: tuple[int, int] | None = None,
+    image_shape: ImageShape | None = None,
     names: StrPath | None = None,
 ) -> Run:
     """A run, before its first epoch, with such weights, from the file ``path``.
@@ -108,6 +110,9 @@ def run_with_weights(
     if image_shape is None and network == "conv":
         raise InputError(f"{path} does not say for which images its convolutions are: their size")
     image_shape = image_shape_of(image_shape or (math.isqrt(inputs[0]),) * 2)
+    height, width, *_ = image_shape
+    if inputs[0] == RGB * (1 if network == "conv" else height * width):
+        image_shape = (height, width, RGB)
     if network == "fully-connected" and [math.prod(image_shape)] != inputs:
         raise InputError(f"{path} is for images of {inputs[0]} pixels, which is not {image_shape}")
     kind = NETWORKS[network]

@@ -10,6 +10,7 @@ import torch
 from numpyvae import Config, InputError, Run
 from numpyvae.commands.weights import Export, Import
 from numpyvae.data.files import reading, replacing
+from numpyvae.data.pixels import ImageShape
 from numpyvae.errors import say
 from numpyvae.functional import Array
 from numpyvae.training.weights import run_with_weights
@@ -26,7 +27,7 @@ def save_state_dict(run: Run, path: Path) -> None:
 def load_state_dict(
     path: Path,
     config: Config | None = None,
-    image_shape: tuple[int, int] | None = None,
+    image_shape: ImageShape | None = None,
     names: Path | None = None,
 ) -> Run:
     """A run, before its first epoch, with the weights of a file; nothing in it is executed.

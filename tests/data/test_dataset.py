@@ -127,6 +127,8 @@ def test_floats_outside_0_and_1_are_no_pixels(bad):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"image_shape": (5, 4, 1)}, r"in colour, whole numbers, and not \(5, 4, 1\)"),
+        ({"image_shape": (5, 4, 3)}, r"train_images must be .* \(N, 60\), got \(40, 20\)"),
         ({"image_shape": (5, 5)}, r"train_images must be .* \(N, 25\), got \(40, 20\)"),
         ({"test_images": np.zeros((3, 5, 4), np.uint8)}, r"test_images .* got \(3, 5, 4\)"),
         ({"test_images": np.zeros((0, 20), np.uint8)}, "at least one image"),
@@ -175,7 +177,7 @@ def test_test_images_can_be_given():
     data = Dataset.from_arrays(images, None, images[:2], [1, 2], name="greys")
     assert (data.name, len(data.train_images), data.test_labels.tolist()) == ("greys", 6, [1, 2])
     assert np.shares_memory(data.train_images, images)
-    with pytest.raises(InputError, match=r"images of \(2, 3\) pixels, but test images of \(3, 2\)"):
+    with pytest.raises(InputError, match="images of 2 x 3 pixels, but test images of 3 x 2"):
         Dataset.from_arrays(images, test_images=images.reshape(6, 3, 2))
     with pytest.raises(InputError, match="at least two"):
         Dataset.from_arrays(images[:1])
@@ -298,6 +300,20 @@ def test_images_are_known_by_number_size_pixels_and_order(tiny):
         {"image_shape": (4, 5)},
     ]
     assert len({replace(tiny, **other).identity() for other in others} | {tiny.identity()}) == 5
+
+
+def test_colours_are_among_what_images_are_known_by():
+    rgb = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3), np.uint8)
+    data = Dataset.from_arrays(rgb, colour=True)
+    assert data.image_shape == (6, 5, 3)
+    assert data.describe() == "11 training and 1 test images of 6 x 5 pixels in colour"
+    assert data.identity().startswith("11 + 1 images of 6 x 5 pixels in colour, checksum ")
+    others = [rgb[..., ::-1], rgb.transpose(0, 2, 1, 3), rgb.copy()]
+    others[2][0, 0, 0, 2] ^= 1
+    found = {Dataset.from_arrays(other, colour=True).identity() for other in others}
+    assert len(found | {data.identity()}) == 4
+    with pytest.raises(InputError, match="6 x 5 pixels in colour, but test images of 6 x 5 pixels"):
+        Dataset.from_arrays(rgb, test_images=rgb[..., 0], colour=True)
 
 
 def test_of_a_large_file_only_some_images_are_summed(tiny, tmp_path, monkeypatch):

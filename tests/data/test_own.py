@@ -353,8 +353,89 @@ def test_colour_becomes_grey_and_transparency_white(tmp_path):
     colour[0] = [0, 255, 0, 255]
     draw(tmp_path / "a.png", colour)
     draw(tmp_path / "b.png", colour)
-    image = load_dataset(tmp_path).train_images[0]
+    with pytest.warns(InputWarning, match="2 of 2 pictures are read in grey, without the colour"):
+        image = load_dataset(tmp_path).train_images[0]
     assert image.tolist() == [150, 150, 255, 255]  # 0.587 of green
+    image = load_dataset(tmp_path, colour=True).train_images[0]
+    assert image.reshape(2, 2, 3).tolist() == [2 * [[0, 255, 0]], 2 * [[255, 255, 255]]]
+
+
+def test_a_folder_in_colour_has_labels_and_a_split_of_its_own(tmp_path):
+    rgb = RNG.integers(0, 256, (12, 8, 9, 3), np.uint8)
+    for i, picture in enumerate(rgb):
+        part = tmp_path / ("test" if i % 3 == 2 else "train") / "ab"[i % 2]
+        part.mkdir(parents=True, exist_ok=True)
+        draw(part / f"{i:02}.png", picture)
+    data = load_dataset(tmp_path, colour=True)
+    assert (data.image_shape, data.label_names) == ((8, 9, 3), ("a", "b"))
+    for images, labels, chosen in (
+        (data.train_images, data.train_labels, [0, 4, 6, 10, 1, 3, 7, 9]),
+        (data.test_images, data.test_labels, [2, 8, 5, 11]),
+    ):
+        np.testing.assert_array_equal(images, rgb[chosen].reshape(len(chosen), -1))
+        assert labels.tolist() == [i % 2 for i in chosen]
+
+
+def test_colour_is_said_of_some_pictures_and_not_kept_where_there_is_none(tmp_path):
+    """A picture that is stored in three channels may be grey all the same."""
+    grey, deep = (
+        RNG.integers(0, most, (6, 5)).astype(kind) for most, kind in ((256, "u1"), (65536, "u2"))
+    )
+    draw(tmp_path / "a.png", grey)
+    draw(tmp_path / "b.png", np.stack([grey] * 3, axis=2))
+    np.testing.assert_array_equal(
+        load_dataset(tmp_path, colour=True).train_images, grey.reshape(1, 30)
+    )
+    assert load_dataset(tmp_path, colour=True).image_shape == (6, 5)
+    coloured = RNG.integers(0, 256, (6, 5, 3), np.uint8)
+    draw(tmp_path / "c.png", coloured)
+    draw(tmp_path / "d.png", grey)
+    with pytest.warns(InputWarning, match="3 of 4 pictures are grey, .* all are read in colour"):
+        data = load_dataset(tmp_path, colour=True)
+    whole = np.concatenate([data.train_images, data.test_images])
+    in_three = np.repeat(grey.ravel(), 3)
+    assert sorted(whole.tolist()) == sorted([*3 * [in_three.tolist()], coloured.ravel().tolist()])
+    draw(tmp_path / "e.png", deep)
+    with pytest.warns(InputWarning, match="4 of 5 pictures are grey"):
+        data = load_dataset(tmp_path, colour=True)
+    whole = np.concatenate([data.train_images, data.test_images])
+    expected = [*3 * [in_three / np.float32(255)], coloured.ravel() / np.float32(255)]
+    expected += [np.repeat(deep.ravel() / np.float32(65535), 3)]
+    np.testing.assert_array_equal(np.sort(whole, axis=0), np.sort(np.array(expected), axis=0))
+
+
+@pytest.mark.parametrize("order", ["last", "first"])
+def test_arrays_in_colour_stay_on_disk_or_are_turned(tmp_path, monkeypatch, order):
+    rgb = RNG.integers(0, 256, (20, 8, 9, 3), np.uint8)
+    np.save(tmp_path / "own.npy", rgb if order == "last" else np.moveaxis(rgb, -1, 1))
+    monkeypatch.setattr(own, "LARGE", 100)
+    data = load_dataset(tmp_path / "own.npy", colour=True)
+    assert data.image_shape == (8, 9, 3)
+    assert (type(data.train_images) is np.memmap) == (order == "last")
+    whole = np.concatenate([data.train_images, data.test_images]).tolist()
+    assert sorted(whole) == sorted(rgb.reshape(20, -1).tolist())
+
+
+def test_colour_in_the_layout_of_medmnist(refused, tmp_path):
+    rgb = RNG.integers(0, 256, (20, 28, 28, 3), np.uint8)
+    labels = (np.arange(20) % 3)[:, None].astype(np.uint8)
+    arrays = {"train_images": rgb, "train_labels": labels}
+    np.savez(tmp_path / "own.npz", **arrays, test_images=rgb[:5], test_labels=labels[:5])
+    data = load_dataset(tmp_path / "own.npz", colour=True)
+    np.testing.assert_array_equal(data.train_images, rgb.reshape(20, -1))
+    np.testing.assert_array_equal(data.test_images, rgb[:5].reshape(5, -1))
+    assert data.test_labels.tolist() == [0, 1, 2, 0, 1]
+    refused(
+        r"have colour, which colour=True and train --network conv keep; .*images.mean\(axis=-1\)",
+        tmp_path / "own.npz",
+    )
+    np.savez(tmp_path / "own.npz", **arrays, test_images=rgb[..., 0], test_labels=labels)
+    refused(
+        "own.npz: images of 28 x 28 pixels in colour, but test images of 28 x 28 pixels",
+        *(tmp_path / "own.npz", None, None, True),
+    )
+    np.save(tmp_path / "own.npy", rgb)
+    refused("28 x 28 pixels, not 8 x 8", tmp_path / "own.npy", None, (8, 8), True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of memory")

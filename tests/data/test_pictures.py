@@ -1,4 +1,4 @@
-"""Picture files: what is in them, upright and in grey."""
+"""Picture files: what is in them, upright, in grey or in colour."""
 
 import struct
 
@@ -246,3 +246,76 @@ def test_too_many_pixels_are_a_limit_and_no_damage(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"b.png: it has more than 20 pixels") as error:
         read_pictures([tmp_path / "b.png"])
     assert "damaged" not in str(error.value)
+
+
+# Colour
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "tif", "bmp"])
+def test_colours_are_kept_pixel_by_pixel(tmp_path, kind):
+    rgb = RNG.integers(0, 256, (4, 6, 3), np.uint8)
+    Image.fromarray(rgb).save(
+        tmp_path / f"a.{kind}", **{"lossless": True} if kind == "webp" else {}
+    )
+    images, counts = read_pictures([tmp_path / f"a.{kind}"], None, True)
+    assert (images.dtype, counts) == (np.uint8, [1])
+    np.testing.assert_array_equal(images, rgb[None], strict=True)
+    with pytest.warns(InputWarning, match="1 of 1 pictures are read in grey, without the colour"):
+        images, _ = read_pictures([tmp_path / f"a.{kind}"])
+    np.testing.assert_array_equal(images, np.asarray(Image.fromarray(rgb).convert("L"))[None])
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("size", [None, (16, 16)])
+def test_a_jpeg_in_colour_is_upright_and_scaled(tmp_path, orientation, size):
+    blocks = np.uint8([[[250, 10, 10], [10, 240, 20]], [[20, 10, 230], [240, 240, 20]]])
+    stored = blocks.repeat(64, 0).repeat(64, 1)
+    path = tmp_path / "a.jpg"
+    Image.fromarray(stored).save(path, exif=exif(orientation), quality=100, subsampling=0)
+    images, _ = read_pictures([path], size, True)
+    across = np.stack([UPRIGHT[orientation](channel) for channel in np.moveaxis(blocks, -1, 0)], -1)
+    side = images.shape[1]
+    assert side == (size or (128,))[0]
+    inner = images[0][side // 4 :: side // 2, side // 4 :: side // 2]
+    np.testing.assert_allclose(inner.astype(int), across, atol=5)
+
+
+def test_other_ways_to_store_colour(tmp_path):
+    """A palette, with and without transparency, four inks, and grey with an alpha channel."""
+    rgb = np.zeros((8, 8, 3), np.uint8)
+    rgb[:4], rgb[4:] = [255, 0, 0], [0, 0, 255]
+    whole = Image.fromarray(rgb)
+    whole.quantize(4).save(tmp_path / "palette.png")
+    whole.quantize(4).save(tmp_path / "palette.gif")
+    whole.convert("CMYK").save(tmp_path / "inks.tif")
+    clear = whole.convert("RGBA")
+    clear.putalpha(Image.fromarray(np.repeat(np.uint8([255, 0]), 32).reshape(8, 8)))
+    clear.save(tmp_path / "clear.png")
+    for name in ("palette.png", "palette.gif", "inks.tif"):
+        np.testing.assert_array_equal(read_pictures([tmp_path / name], None, True)[0][0], rgb, name)
+    rgb[4:] = 255
+    np.testing.assert_array_equal(read_pictures([tmp_path / "clear.png"], None, True)[0][0], rgb)
+    clear.convert("LA").save(tmp_path / "grey.png")
+    assert read_pictures([tmp_path / "grey.png"], None, True)[0].shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "gif", "webp"])
+def test_grey_in_three_channels_is_grey(tmp_path, kind):
+    grey = np.repeat(np.repeat(np.uint8([[0, 80], [160, 240]]), 8, 0), 8, 1)
+    options = {"lossless": True} if kind == "webp" else {"quality": 100} if kind == "jpg" else {}
+    Image.fromarray(np.stack([grey] * 3, 2)).save(tmp_path / f"a.{kind}", **options)
+    images, _ = read_pictures([tmp_path / f"a.{kind}"], None, True)
+    np.testing.assert_allclose(images.astype(int), grey[None], atol=2)
+
+
+def test_pages_in_grey_and_in_colour_become_colour_together(tmp_path):
+    rgb = RNG.integers(0, 256, (2, 4, 6, 3), np.uint8)
+    pages = [Image.fromarray(page) for page in (IMAGES[0], rgb[0], DEEP[0], rgb[1])]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    with pytest.warns(InputWarning, match="2 of 4 pictures are grey, the others have colour"):
+        images, counts = read_pictures([tmp_path / "a.tif"], None, True)
+    grey, deep = (np.repeat(page[..., None], 3, -1) for page in (IMAGES[0], DEEP[0]))
+    white = np.float32(255)
+    expected = [grey / white, rgb[0] / white, deep / np.float32(65535), rgb[1] / white]
+    np.testing.assert_array_equal(images, expected)
+    assert counts == [4]

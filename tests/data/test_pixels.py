@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from numpyvae import InputError
 from numpyvae.data.pixels import as_rows
@@ -60,8 +62,53 @@ def test_what_is_white_is_seen_in_all_images_together():
         as_rows(DIGITS, DIGITS[:2])
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i8", "?", "<f4", "<f8"])
+@given(st.integers(1, 5), st.integers(5, 12), st.integers(5, 12), st.booleans())
+def test_rows_hold_red_green_and_blue_of_each_pixel(dtype, count, height, width, first):
+    white = 255 if dtype in ("u1", "i8") else 1
+    rgb = (np.arange(count * height * width * 3) % 7 % 2 * white).astype(dtype)
+    rgb = rgb.reshape(count, height, width, 3)
+    rows, image_shape = as_rows(np.moveaxis(rgb, -1, 1) if first else rgb, None, colour=True)
+    assert image_shape == (height, width, 3)
+    assert rows.flags.c_contiguous
+    expected = rgb * (255 if dtype == "?" else 1)
+    for i, y, x in ((0, 0, 0), (-1, -1, -1), (0, 3, 4), (-1, 4, 2)):
+        np.testing.assert_array_equal(rows[i].reshape(height, width, 3)[y, x], expected[i, y, x])
+    np.testing.assert_array_equal(rows, expected.reshape(count, -1))
+
+
+def test_grey_images_stay_grey_beside_colour():
+    for shape in ((20, 9, 8), (20, 1, 9, 8), (20, 9, 8, 1)):
+        assert as_rows(np.full(shape, 200, np.uint8), None, colour=True)[1] == (9, 8)
+    assert as_rows(np.full((20, 81), 200, np.uint8), None, colour=True)[1] == (9, 9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((48, 64, 3), "may be one picture of 3 channels: give several"),
+        ((3, 48, 64), r"one picture of 3 channels: .* 3 images of 48 x 64, give images\[:, None\]"),
+        ((4, 48, 64), "may be one picture of 4 channels"),
+        ((5, 9, 9, 4), r"have four channels: give images\[..., :3\]$"),
+        ((5, 4, 9, 9), r"have four channels: give images\[:, :3\]$"),
+        ((5, 3, 9, 3), "may have their channels first or last: .* more than 4 pixels a side"),
+        ((5, 1, 9, 3), r"may have their channels first or last: give grey images as \(N, H, W\)"),
+        ((5, 3, 9, 1), "may have their channels first or last"),
+        ((32, 32, 3, 3), r"np.moveaxis\(images, -1, 0\), if the last axis counts them"),
+        ((32, 32, 3, 500), r"np.moveaxis\(images, -1, 0\), if the last axis counts them"),
+        ((5, 9, 9, 2), "neither grey nor colour"),
+        ((50, 3072), r"reshape it to \(N, H, W\), or with channels to \(N, H, W, 3\)"),
+    ],
+)
+def test_colour_that_may_be_something_else_is_refused(shape, said):
+    with pytest.raises(InputError, match=said):
+        as_rows(np.full(shape, 200, np.uint8), None, colour=True)
+
+
 def test_nothing_is_copied_that_need_not_be():
     assert np.shares_memory(as_rows(BYTES)[0], BYTES)
+    rgb = RNG.integers(0, 256, (5, 8, 9, 3), np.uint8)
+    assert np.shares_memory(as_rows(rgb, None, colour=True)[0], rgb)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import contextlib
 import struct
 import zlib
+from math import prod
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def gray(path):
 
 
 def random_images(n, image_shape=(28, 28)):
-    return RNG.integers(0, 256, (n, image_shape[0] * image_shape[1]), np.uint8)
+    return RNG.integers(0, 256, (n, prod(image_shape)), np.uint8)
 
 
 def strip(images, image_shape):
@@ -63,10 +64,12 @@ def strip(images, image_shape):
     st.integers(1, 20),
     st.integers(1, 9),
     st.sampled_from([(1, 1), (2, 3), (28, 28), (8, 8), (1, 90), (30, 7), (100, 50)]),
+    st.sampled_from([(), (3,)]),
     st.booleans(),
 )
-@settings(max_examples=60)
-def test_a_grid_is_read_back_exactly(tmp_path_factory, n, columns, image_shape, floats):
+@settings(max_examples=80)
+def test_a_grid_is_read_back_exactly(tmp_path_factory, n, columns, size, channels, floats):
+    image_shape = size + channels
     path = tmp_path_factory.mktemp("grid") / "grid.png"
     images = random_images(n, image_shape)
     image_grid(images / np.float32(255) if floats else images, image_shape, path, columns)
@@ -85,6 +88,26 @@ def test_a_grid_is_rows_of_magnified_images_with_lines_between(tmp_path):
     np.testing.assert_array_equal(grid[85:171], strip(images[2:4], (28, 28)))
     np.testing.assert_array_equal(grid[170:, :86], strip(images[4:], (28, 28)))
     assert np.all(grid[170:, 86:] == 96)
+
+
+def test_colours_are_those_of_the_pixels(tmp_path):
+    """The very pixels of the picture: green at the top right, blue below, everywhere else red."""
+    image = np.full((2, 3, 3), [255, 0, 0], np.uint8)
+    image[0, 2], image[1] = [0, 255, 0], [0, 0, 255]
+    rows = image.reshape(1, -1)
+    image_grid(rows, (2, 3, 3), tmp_path / "grid.png", columns=1)
+    grid = pixels(tmp_path / "grid.png")
+    assert grid.shape == (2 * 28 + 2, 3 * 28 + 2, 3)
+    np.testing.assert_array_equal(grid[1:-1, 1:-1], image.repeat(28, 0).repeat(28, 1))
+    assert np.all(grid[[0, -1]] == 96)
+    assert np.all(grid[:, [0, -1]] == 96)
+    image_rows([("t", [("row", rows)])], (2, 3, 3), tmp_path / "rows.png")
+    np.testing.assert_array_equal(
+        pixels(tmp_path / "rows.png")[TOP : TOP + 58, LEFT : LEFT + 86, :3], grid
+    )
+    image_panels([("t", rows, 1)], (2, 3, 3), tmp_path / "panels.png")
+    shown = pixels(tmp_path / "panels.png")[50 : 50 + 38, 20 : 20 + 56, :3]
+    np.testing.assert_array_equal(shown[1:37, 1:55], image.repeat(18, 0).repeat(18, 1))
 
 
 def test_large_images_are_shown_at_their_size(tmp_path):
@@ -136,6 +159,8 @@ def test_other_files_are_no_grid(tmp_path):
         ):
             read_image_grid(path, (28, 28))
     image_grid(random_images(1), (28, 28), path)
+    with pytest.raises(InputError, match="it is not a grid of images of 28 x 28 pixels in colour"):
+        read_image_grid(path, (28, 28, 3))
     good = path.read_bytes()
     length = good.index(b"IDAT") - 4
     no_chunk = good[:length] + struct.pack(">I", 10) + good[length + 4 :]
@@ -327,6 +352,14 @@ def test_the_film_has_a_frame_for_every_epoch_and_a_number_on_it(tmp_path):
     assert [frame[30, 30] for frame in frames] == [0, 102, 255]  # of 16 greys
     assert frames[0].shape == (16 + 4 * 57 + 1, 8 * 57 + 1)
     assert frames[0][:16].max() > 200  # the number
+    for i, path in enumerate(paths.values()):
+        colour = np.zeros((64, 2, 2, 3), np.uint8)
+        colour[..., i] = 255
+        image_grid(colour.reshape(64, 12), (2, 2, 3), path)
+    evolution_gif(paths, (2, 2, 3), tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(film)]
+    assert [frame[30, 30].tolist() for frame in frames] == (255 * np.eye(3)).tolist()
     evolution_gif({}, (2, 2), tmp_path / "none.gif")
     assert not (tmp_path / "none.gif").exists()
 

@@ -69,6 +69,8 @@ def pcg64(state, inc):
         ({"config": {}}, "a configuration has the settings"),
         ({"image_shape": [5, 5]}, "finite float32 numbers"),
         ({"image_shape": [0, 4]}, "image shape"),
+        ({"image_shape": [5, 4, 1]}, "image shape"),
+        ({"image_shape": [5, 4, 3]}, "finite float32 numbers"),
         ({"image_shape": [True, 20]}, "image shape"),
         ({"image_shape": 20}, "no usable checkpoint"),
         ({"image_shape": [10**9, 10**9]}, "finite float32 numbers"),

@@ -82,7 +82,18 @@ def rewrite(path, **settings) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [[-5, -4], [True, 20], [5.0, 4.0], ["5", "4"], "54", [[5], [4]], {"5": 0, "4": 0}, [20]],
+    [
+        [-5, -4],
+        [True, 20],
+        [5.0, 4.0],
+        ["5", "4"],
+        "54",
+        [[5], [4]],
+        {"5": 0, "4": 0},
+        [20],
+        [5, 4, 1],
+        [5, 4, 4],
+    ],
 )
 def test_an_image_shape_that_none_has_is_refused(run, tmp_path, shape):
     save_weights(run, tmp_path / "w.safetensors")

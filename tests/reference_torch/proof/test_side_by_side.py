@@ -1,5 +1,7 @@
 """NumPy and PyTorch trained side by side."""
 
+from math import prod
+
 import numpy as np
 import pytest
 
@@ -23,9 +25,10 @@ def test_side_by_side_stays_together_in_float64_and_drifts_in_float32(own_folder
     assert 1e-8 < rough.loss_differences.max() < 0.1
 
 
-def test_convolutions_stay_together():
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 90), np.uint8)
-    data = Dataset("own", pixels[:30], None, pixels[30:], None, (9, 10))
+@pytest.mark.parametrize("image_shape", [(9, 10), (9, 10, 3)])
+def test_convolutions_stay_together(image_shape):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, prod(image_shape)), np.uint8)
+    data = Dataset("own", pixels[:30], None, pixels[30:], None, image_shape)
     config = Config("own", 5, batch_size=8, network="conv", hidden=(3, 4), z_dim=3)
     both = train_side_by_side(config, data, np.float64)
     assert both.loss_differences.max() < 1e-8

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from math import prod
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -73,9 +74,10 @@ def test_n_processes_take_the_steps_of_one(tiny, tiny_config, changes, sizes):
             assert all(np.array_equal(other, all_of_them[0]) for other in all_of_them)
 
 
-def test_n_processes_take_the_steps_of_one_with_convolutions(tiny_config):
-    pixels = np.random.default_rng(0).integers(0, 256, (52, 90), np.uint8)
-    data = Dataset("own", pixels[:40], None, pixels[40:], None, (9, 10))
+@pytest.mark.parametrize("image_shape", [(9, 10), (9, 10, 3)])
+def test_n_processes_take_the_steps_of_one_with_convolutions(tiny_config, image_shape):
+    pixels = np.random.default_rng(0).integers(0, 256, (52, prod(image_shape)), np.uint8)
+    data = Dataset("own", pixels[:40], None, pixels[40:], None, image_shape)
     config = replace(tiny_config, batch_size=13, network="conv", hidden=(3, 4))
     expected = losses_and_weights(config, data, ALONE)
     for found in in_threads(2, partial(losses_and_weights, config, data)):
