@@ -276,6 +276,8 @@ def test_a_jpeg_in_colour_is_upright_and_scaled(tmp_path, orientation, size):
     across = np.stack([UPRIGHT[orientation](channel) for channel in np.moveaxis(blocks, -1, 0)], -1)
     side = images.shape[1]
     assert side == (size or (128,))[0]
+    with pytest.warns(InputWarning, match="1 of 1 pictures are read in grey, without the colour"):
+        assert read_pictures([path], size)[0].ndim == 3
     inner = images[0][side // 4 :: side // 2, side // 4 :: side // 2]
     np.testing.assert_allclose(inner.astype(int), across, atol=5)
 

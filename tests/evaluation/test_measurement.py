@@ -95,6 +95,9 @@ def test_edges_are_differences_between_neighbours():
     assert edges(images, (2, 3)) == (1 + 4) + (0 + 1 + 9)
     assert edges(images, (1, 6)) == 1 + 4 + 9
     assert edges(np.ones((4, 6)), (3, 2)) == 0
+    rgb = np.stack([images, 2 * images, np.ones_like(images)], axis=2)
+    in_colour = rgb.reshape(len(images), -1)
+    assert edges(in_colour, (2, 3, 3)) == edges(images, (2, 3)) * (1 + 4)
 
 
 def test_sharpness_does_not_depend_on_the_number_of_images():

@@ -119,6 +119,9 @@ def test_the_page_knows_the_losses_that_it_says_and_refuses_others(mathematics, 
     object.__setattr__(run.config, "reconstruction", "l1")
     with pytest.raises(InputError, match="the page shows fully connected networks with mse or bce"):
         run_data(run, digits)
+    run = Run.start(Config(hidden=(3, 2), z_dim=2), (4, 5, 3))
+    with pytest.raises(InputError, match="the page shows models of grey images"):
+        run_data(run, digits)
 
 
 def test_the_steps_give_the_gradients_of_the_backward_pass(mathematics):

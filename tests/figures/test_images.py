@@ -91,23 +91,23 @@ def test_a_grid_is_rows_of_magnified_images_with_lines_between(tmp_path):
 
 
 def test_colours_are_those_of_the_pixels(tmp_path):
-    """The very pixels of the picture: green at the top right, blue below, everywhere else red."""
-    image = np.full((2, 3, 3), [255, 0, 0], np.uint8)
-    image[0, 2], image[1] = [0, 255, 0], [0, 0, 255]
+    """One pixel of red, to its right one of green."""
+    image = np.full((1, 2, 3), [255, 0, 0], np.uint8)
+    image[0, 1] = [0, 255, 0]
     rows = image.reshape(1, -1)
-    image_grid(rows, (2, 3, 3), tmp_path / "grid.png", columns=1)
+    image_grid(rows, (1, 2, 3), tmp_path / "grid.png", columns=1)
     grid = pixels(tmp_path / "grid.png")
-    assert grid.shape == (2 * 28 + 2, 3 * 28 + 2, 3)
-    np.testing.assert_array_equal(grid[1:-1, 1:-1], image.repeat(28, 0).repeat(28, 1))
+    assert grid.shape == (42 + 2, 2 * 42 + 2, 3)
+    np.testing.assert_array_equal(grid[1:-1, 1:-1], image.repeat(42, 0).repeat(42, 1))
     assert np.all(grid[[0, -1]] == 96)
     assert np.all(grid[:, [0, -1]] == 96)
-    image_rows([("t", [("row", rows)])], (2, 3, 3), tmp_path / "rows.png")
+    image_rows([("t", [("row", rows)])], (1, 2, 3), tmp_path / "rows.png")
     np.testing.assert_array_equal(
-        pixels(tmp_path / "rows.png")[TOP : TOP + 58, LEFT : LEFT + 86, :3], grid
+        pixels(tmp_path / "rows.png")[TOP : TOP + 44, LEFT : LEFT + 86, :3], grid
     )
-    image_panels([("t", rows, 1)], (2, 3, 3), tmp_path / "panels.png")
-    shown = pixels(tmp_path / "panels.png")[50 : 50 + 38, 20 : 20 + 56, :3]
-    np.testing.assert_array_equal(shown[1:37, 1:55], image.repeat(18, 0).repeat(18, 1))
+    image_panels([("t", rows, 1)], (1, 2, 3), tmp_path / "panels.png")
+    shown = pixels(tmp_path / "panels.png")[50 + 1 : 50 + 29, 20 + 1 : 20 + 57, :3]
+    np.testing.assert_array_equal(shown, image.repeat(28, 0).repeat(28, 1))
 
 
 def test_large_images_are_shown_at_their_size(tmp_path):

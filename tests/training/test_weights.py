@@ -1,13 +1,14 @@
 """Weights in and out, in files that other programs read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from numpyvae import Config, InputError, load_weights, save_weights
+from numpyvae import Config, InputError, Run, load_weights, save_weights
 from numpyvae.errors import InputWarning
 
 
@@ -37,6 +38,16 @@ def test_a_file_of_another_program_says_only_sizes(run, tmp_path):
     assert (back.config.dataset, back.config.hidden, back.config.z_dim) == ("mine", (6, 5), 2)
     assert back.vae.reconstruction == "bce"
     np.testing.assert_array_equal(back.vae.parameters["mean.bias"], half["mean.bias"])
+
+
+@pytest.mark.parametrize("network", ["conv", "fully-connected"])
+def test_the_weights_say_whether_images_have_colour(tiny_config, tmp_path, network):
+    for image_shape in ((9, 10), (9, 10, 3)):
+        run = Run.start(replace(tiny_config, network=network), image_shape)
+        save_file(dict(run.vae.parameters), tmp_path / "w.safetensors")
+        back = load_weights(tmp_path / "w.safetensors", image_shape=(9, 10))
+        assert back.image_shape == image_shape
+        np.testing.assert_array_equal(back.vae.parameters.flat, run.vae.parameters.flat)
 
 
 @pytest.mark.parametrize(
