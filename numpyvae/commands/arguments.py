@@ -235,6 +235,14 @@ def limited(threads: int | None) -> AbstractContextManager[object]:
     return threadpool_limits(threads)
 
 
+def load_new_data(
+    config: Config, data_dir: str | None, image_size: Sequence[int] | None = None
+) -> Dataset:
+    """The images that a run with these settings is for, in colour where its network keeps that."""
+    colour = NETWORKS[config.network].colour
+    return load_dataset(config.dataset, data_dir, size_of(image_size), colour)
+
+
 def load_data(run: Run, dataset: str | None, data_dir: str | None) -> Dataset:
     """The images of a run, from where they were, or others that the user names."""
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..data.loading import load_dataset
 from ..experiments.catalogue import EXPERIMENTS
 from ..experiments.experiment import redo
 from ..experiments.jobs import dask_cluster, processes
@@ -18,7 +17,7 @@ from .arguments import (
     add_settings,
     add_threads_argument,
     limited,
-    size_of,
+    load_new_data,
 )
 
 DESCRIPTION = """\
@@ -98,7 +97,7 @@ def run(
         workers = processes(jobs, threads)
     if cluster is not None:
         workers = dask_cluster(cluster, threads)
-    data = load_dataset(config.dataset, data_dir, size_of(image_size))
+    data = load_new_data(config, data_dir, image_size)
     out = out or Path("runs") / f"experiments-{Path(config.dataset).stem}"
     try:
         with limited(threads):

@@ -10,9 +10,7 @@ from textwrap import fill
 from typing import Any
 
 from ..data.dataset import Dataset
-from ..data.loading import load_dataset
 from ..errors import InputError, LossNotFiniteError, ProcessLostError
-from ..networks import NETWORKS
 from ..training.config import Config, default_epochs
 from ..training.folder import BEST, new_folder, open_run
 from ..training.loop import train
@@ -27,7 +25,7 @@ from .arguments import (
     add_threads_argument,
     limited,
     load_data,
-    size_of,
+    load_new_data,
 )
 
 COLLAPSED = 0.5  # nats per image: a code that tells two kinds of images apart has more
@@ -91,9 +89,7 @@ def run(
             print(f"The run has ended early; --patience {more} would go on with it.")
     else:
         config = Config(**settings)
-        data = load_dataset(
-            config.dataset, data_dir, size_of(image_size), NETWORKS[config.network].colour
-        )
+        data = load_new_data(config, data_dir, image_size)
         if "epochs" not in settings and config.dataset != "digits":
             epochs = default_epochs(len(data.train_images), config.batch_size)
             config = replace(config, epochs=epochs)

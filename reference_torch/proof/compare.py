@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from numpyvae import Config, InputError, load_dataset
-from numpyvae.commands.arguments import add_data_arguments, add_settings, output
+from numpyvae import Config, InputError
+from numpyvae.commands.arguments import add_data_arguments, add_settings, load_new_data, output
 from numpyvae.data.files import make_folder
 
 from .side_by_side import SideBySide, train_side_by_side
@@ -46,7 +46,7 @@ def run(dataset: str | None, data_dir: str | None, dtype: str, out: Path, **sett
     from .figures import side_by_side
 
     config = Config(dataset=dataset or "digits", **settings)
-    data = load_dataset(config.dataset, data_dir)
+    data = load_new_data(config, data_dir)
     if out.is_dir():
         raise InputError(f"--out {out} is a folder: give the name of a picture")
     make_folder(out.parent)
