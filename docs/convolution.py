@@ -37,8 +37,9 @@ def trainings(error: DeliberateError | None) -> list[Training]:
 
 
 def row(name: str, found: list[Training], seen_in: str) -> list[str]:
-    shown = deviating([training.shown[-1] for training in found], ".2f")
-    return [name, shown, deviating([training.true[-1] for training in found], ".2f"), seen_in]
+    ends = ([getattr(training, kind)[-1] for training in found] for kind in ("shown", "true"))
+    losses = (deviating(end, ".1e" if max(end) > 1e6 else ".2f") for end in ends)
+    return [name, *losses, seen_in]
 
 
 if __name__ == "__main__":
