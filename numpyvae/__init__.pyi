@@ -2,6 +2,7 @@ from . import convolution as convolution
 from . import functional as functional
 from . import importance as importance
 from .convolutional import Convolutional as Convolutional
+from .convolutional import ConvolutionalAutoencoder as ConvolutionalAutoencoder
 from .data.dataset import Dataset as Dataset
 from .data.dataset import as_floats as as_floats
 from .data.loading import load_dataset as load_dataset

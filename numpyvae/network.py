@@ -68,7 +68,8 @@ class Network(ABC):
 
     x_dim: int  # numbers of an image, which is a row
     z_dim: int
-    hidden: ClassVar[tuple[int, int]]  # units or channels of the hidden layers, by default
+    defaults: ClassVar[Mapping[str, Any]]  # of ``Config``: ``hidden``, units or channels, and more
+    stochastic: ClassVar[bool] = True  # whether q(z|x) has a variance
     rows_per_thread = 256  # of a minibatch: fewer are not worth a thread of their own
     colour: ClassVar[bool] = False  # whether commands keep the colours of images for it
 
@@ -195,7 +196,7 @@ class FullyConnected(Network):
         ValueError: a size below 1, or another dtype.
     """
 
-    hidden = (512, 256)
+    defaults: ClassVar[Mapping[str, Any]] = {"hidden": (512, 256)}
     parameter_shapes = staticmethod(parameter_shapes)
 
     def __init__(

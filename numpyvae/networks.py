@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .convolutional import Convolutional
+from .convolutional import Convolutional, ConvolutionalAutoencoder
 from .network import FullyConnected, Network
 
-NetworkName = Literal["fully-connected", "conv"]
+NetworkName = Literal["fully-connected", "conv", "conv-autoencoder"]
 NETWORKS: dict[NetworkName, type[Network]] = {
     "fully-connected": FullyConnected,
     "conv": Convolutional,
+    "conv-autoencoder": ConvolutionalAutoencoder,
 }

@@ -18,6 +18,7 @@ from ..training.folder import is_of_run
 from ..training.run import Run
 
 DEFAULT = Config()
+HIDDEN = {name: network.defaults["hidden"] for name, network in NETWORKS.items()}
 MOST_IMAGES = 10_000  # in one picture
 MOST_THREADS = 1024
 SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
@@ -61,19 +62,21 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of Config, as flags
     "z_dim": {
         "type": int,
         "metavar": "N",
-        "help": f"latent units (default {ARTICLE['z_dim']}; digits {DEFAULT.z_dim})",
+        "help": f"latent units (default {ARTICLE['z_dim']}; digits {DEFAULT.z_dim}; the images say "
+        "it for conv-autoencoder)",
     },
     "network": {
         "choices": list(NETWORKS),
-        "help": f"{DEFAULT.network} (default), in grey; or conv: convolutions, for images of 8 x 8 "
-        "or more, grey or in colour",
+        "help": f"{DEFAULT.network} (default), in grey; conv: convolutions, for images of 8 x 8 or "
+        "more, grey or in colour; or conv-autoencoder: the article's, for sides of 16, 28, 40, ... "
+        "pixels, likewise",
     },
     "hidden": {
         "type": int,
         "nargs": 2,
         "metavar": ("H1", "H2"),
-        "help": "units of the two hidden layers (default {} {}), channels with conv (default "
-        "{} {})".format(*NETWORKS["fully-connected"].hidden, *NETWORKS["conv"].hidden),
+        "help": "units of the two hidden layers (default {} {}), or channels with convolutions "
+        "(default {} {})".format(*HIDDEN["fully-connected"], *HIDDEN["conv"]),
     },
     "reconstruction": {
         "choices": list(RECONSTRUCTIONS),

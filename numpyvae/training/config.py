@@ -46,16 +46,19 @@ class Config:
         beta: weight of the KL divergence.
         beta_warmup: epochs in which the weight rises to beta, from 0 in the first; the validation
             loss has beta from the beginning.
-        network: ``"fully-connected"``, or ``"conv"``: convolutions, for images of at least 8 x 8.
-        z_dim: size of the latent space.
-        hidden: sizes of the two hidden layers, in units, by default 512 and 256, or with ``"conv"``
-            in channels, by default 32 and 64.
+        network: ``"fully-connected"``; ``"conv"``: convolutions, for images of at least 8 x 8; or
+            ``"conv-autoencoder"``, the article's autoencoder, for sides of 16, 28, 40, ... pixels.
+        z_dim: size of the latent space. ``"conv-autoencoder"`` has 256 latent units for images of
+            28 x 28, and says how many for others.
+        hidden: sizes of the two hidden layers, in units, by default 512 and 256, or with
+            convolutions in channels, by default 32 and 64.
         reconstruction: ``"mse"`` or ``"bce"``.
         importance_samples: latent vectors per image; with 1 the model is a plain VAE.
         bound: what more of them are for: ``"importance"``, a tighter bound; ``"dreg"``, the same
             with a less noisy gradient; or ``"elbo"``, the mean of their ELBOs. With one sample they
             are the same, and its KL divergence is exact.
-        noise: False trains with eps = 0; with beta 0 that is a plain autoencoder.
+        noise: False trains with eps = 0; with beta 0 that is a plain autoencoder, as
+            ``"conv-autoencoder"`` always is.
         binarize: draw every pixel anew as 0 or 1 at each visit, with the pixel's value as its
             probability; needs ``"bce"``.
         seed: of the initial weights, the order of the images and the noise.
@@ -79,28 +82,16 @@ class Config:
     reconstruction: Reconstruction = "mse"
     importance_samples: int = 1
     bound: Bound = "importance"
-    noise: bool = True
+    noise: bool = None  # type: ignore[assignment]
     binarize: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in DEFAULTS.get(self.dataset, ARTICLE).items():
-            if getattr(self, name) is None:
-                tight = name == "beta" and self.importance_samples != 1 and self.bound != "elbo"
-                self._set(name, 1.0 if tight else value)
         if not isinstance(self.dataset, str | os.PathLike):
             raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
         self._set("dataset", os.fspath(self.dataset))
         if re.search("[\0\ud800-\udc7f\udd00-\udfff]", self.dataset):  # no system has such names
             raise InputError(f"dataset must be a name or a path, got {self.dataset!r}")
-        for name in ("epochs", "batch_size", "z_dim", "importance_samples"):
-            self._set(name, whole_number(name, getattr(self, name)))
-        if self.patience is not None:
-            self._set("patience", whole_number("patience", self.patience))
-        self._set("seed", whole_number("seed", self.seed, at_least=0, at_most=2**63 - 1))
-        self._set("beta_warmup", whole_number("beta_warmup", self.beta_warmup, at_least=0))
-        for name in ("lr", "weight_decay", "beta"):
-            self._set(name, real_number(name, getattr(self, name)))
         choices_of = {
             "network": NetworkName,
             "reconstruction": Reconstruction,
@@ -111,8 +102,20 @@ class Config:
             if getattr(self, name) not in get_args(kind):
                 choices = " or ".join(get_args(kind))
                 raise InputError(f"{name} must be {choices}, got {getattr(self, name)!r}")
-        if self.hidden is None:
-            self._set("hidden", NETWORKS[self.network].hidden)
+        of_network = NETWORKS[self.network]
+        defaults = {**DEFAULTS.get(self.dataset, ARTICLE), "noise": True, **of_network.defaults}
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                tight = name == "beta" and self.importance_samples != 1 and self.bound != "elbo"
+                self._set(name, 1.0 if tight else value)
+        for name in ("epochs", "batch_size", "z_dim", "importance_samples"):
+            self._set(name, whole_number(name, getattr(self, name)))
+        if self.patience is not None:
+            self._set("patience", whole_number("patience", self.patience))
+        self._set("seed", whole_number("seed", self.seed, at_least=0, at_most=2**63 - 1))
+        self._set("beta_warmup", whole_number("beta_warmup", self.beta_warmup, at_least=0))
+        for name in ("lr", "weight_decay", "beta"):
+            self._set(name, real_number(name, getattr(self, name)))
         if not isinstance(self.hidden, Sequence | np.ndarray) or len(self.hidden) != 2:
             raise InputError(f"hidden must be two sizes, got {self.hidden!r}")
         self._set("hidden", tuple(whole_number("hidden", size) for size in self.hidden))
@@ -122,6 +125,11 @@ class Config:
             self._set(name, bool(getattr(self, name)))
         if self.binarize and not RECONSTRUCTIONS[self.reconstruction].binary:
             raise InputError("binarize needs reconstruction bce, the likelihood of binary pixels")
+        if not of_network.stochastic and (self.noise or self.beta):
+            raise InputError(
+                f"the network {self.network} is an autoencoder, whose codes are points: it needs "
+                f"noise False and beta 0, got {self.noise} and {self.beta:g}"
+            )
         if self.importance_samples > 1 and not self.noise:
             raise InputError("importance_samples needs noise: without it all samples are the same")
         if self.importance_samples > 1 and self.bound != "elbo" and self.beta != 1:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from ..data.files import StrPath, reading
 from ..errors import InputError
 from ..functional import Array
 from ..network import parameter_shapes
 
-OURS = list(parameter_shapes(1, 1, 1, 1))  # encoder1.weight and so on, as in every network
+OURS = list(parameter_shapes(1, 1, 1, 1))  # encoder1.weight and so on: every network has them
 LAYERS = list(dict.fromkeys(name.split(".")[0] for name in OURS))
+HEADS = ("mean", "log_var")  # the convolutional autoencoder has none
 TRANSPOSED = "transposed"
 
 
@@ -52,12 +55,15 @@ def renamed(weights: Mapping[str, Array], path: StrPath, names: StrPath) -> dict
                 f"{line.where} {line.theirs} has shape {array.shape}, and is no matrix"
             )
         found[line.ours] = array.T if line.transposed else array
-    missing = [name for name in OURS if name not in found]
+    headless = not any(name.startswith(HEADS) for name in found)
+    headless &= np.ndim(found.get("encoder1.weight", 0)) == 4
+    layers = [layer for layer in LAYERS if not (headless and layer in HEADS)]
+    missing = [name for name in OURS if name not in found and name.split(".")[0] in layers]
     if missing:
         raise InputError(f"{names} maps nothing to {listed(missing)}")
     if left:
         raise InputError(f"{names} says nothing of {listed(left)} in {path}")
-    for layer in LAYERS:
+    for layer in layers:
         weight, bias = found[f"{layer}.weight"], found[f"{layer}.bias"]
         if weight.ndim == 2 and weight.shape[0] != bias.size == weight.shape[1]:
             raise InputError(

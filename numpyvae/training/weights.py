@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
+from ..convolutional import ConvolutionalAutoencoder
 from ..data.files import StrPath, reading, replacing, user_path
 from ..data.pixels import RGB, ImageShape, image_shape_of
 from ..errors import InputError, say
@@ -18,7 +20,11 @@ from .config import Config
 from .names import renamed
 from .run import Run
 
-BY_INPUTS: dict[int, NetworkName] = {1: "fully-connected", 3: "conv"}  # axes of a weight, less one
+BY_SHAPES: dict[tuple[int, bool], NetworkName] = {  # a weight's axes, less one; heads or none
+    (1, True): "fully-connected",
+    (3, True): "conv",
+    (3, False): "conv-autoencoder",
+}
 METADATA = "numpyvae"  # the settings' place in a file's metadata
 
 
@@ -100,14 +106,14 @@ def run_with_weights(
     try:
         h1, *inputs = shapes["encoder1.weight"]
         h2, *_ = shapes["encoder2.weight"]
-        z_dim, _ = shapes["mean.weight"]
-        network = BY_INPUTS[len(inputs)]
+        network = BY_SHAPES[len(inputs), "mean.weight" in shapes]
+        z_dim, _ = shapes.get("mean.weight", (0, 0))
     except (KeyError, ValueError):
         raise InputError(
             f"{path} lacks a matrix encoder1.weight or mean.weight, or kernels of convolutions; "
             "--names says which of its names is which"
         ) from None
-    if image_shape is None and network == "conv":
+    if image_shape is None and len(inputs) > 1:
         raise InputError(f"{path} does not say for which images its convolutions are: their size")
     image_shape = image_shape_of(image_shape or (math.isqrt(inputs[0]),) * 2)
     height, width, *_ = image_shape
@@ -116,6 +122,10 @@ def run_with_weights(
     if network == "fully-connected" and [math.prod(image_shape)] != inputs:
         raise InputError(f"{path} is for images of {inputs[0]} pixels, which is not {image_shape}")
     kind = NETWORKS[network]
+    settings: dict[str, Any] = {"network": network, "hidden": (h1, h2), "z_dim": z_dim}
+    if network == "conv-autoencoder":
+        z_dim = ConvolutionalAutoencoder.code_size(image_shape, (h1, h2))
+        settings |= {"z_dim": z_dim, "noise": False, "beta": 0.0}
     expected = kind.parameter_shapes(*kind.sizes_for(image_shape, (h1, h2), z_dim))
     for name in {**expected, **shapes}:
         if shapes.get(name) != expected.get(name):
@@ -126,8 +136,7 @@ def run_with_weights(
         for name, weight in weights.items():
             if weight.dtype.kind != "f" or not np.isfinite(weight.astype(np.float32)).all():
                 raise InputError(f"{name} in {path} must be finite floats, in float32 too")
-    config = replace(config or Config(), network=network, hidden=(h1, h2), z_dim=z_dim)
-    run = Run.start(config, image_shape)
+    run = Run.start(replace(config or Config(), **settings), image_shape)
     for name, weight in weights.items():
         run.vae.parameters[name] = weight
     return run

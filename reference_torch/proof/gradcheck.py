@@ -16,6 +16,7 @@ from numpyvae.commands.arguments import (
     add_settings,
     size_of,
 )
+from numpyvae.convolution import max_pool2d, max_pool2d_backward
 from numpyvae.functional import Array
 from numpyvae.importance import IWAE
 from numpyvae.training.chance import Stream
@@ -171,7 +172,7 @@ def _slope(
     """d total / d t, where ``array`` moves by t times ``direction``; and what rounding does to it.
 
     ReLU has a kink, and a step across it sees a mixture of two slopes. So the step shrinks until
-    no unit switches on or off.
+    no unit switches on or off, and no pool takes another pixel.
     """
     kept = array.copy()
 
@@ -179,8 +180,7 @@ def _slope(
         array[...] = kept + t * direction
         loss = vae.forward(x, eps, beta).total
         array[...] = kept
-        units = [a.ravel() for name, a in vae.activations.items() if name.startswith("h")]
-        return loss, np.concatenate(units) > 0
+        return loss, _switches(vae)
 
     for step in STEPS:
         (up, on_after), (down, on_before) = moved(step), moved(-step)
@@ -188,6 +188,16 @@ def _slope(
             break
     # 16 roundings in each of the losses
     return (up - down) / (2 * step), 16 * float(np.finfo(np.float64).eps) * abs(up) / step
+
+
+def _switches(vae: VAE) -> Array:
+    """Which units were on in the last forward pass, and which pixels pools took."""
+    a = vae.activations
+    found = [array.ravel() > 0 for name, array in a.items() if name.startswith("h")]
+    for name, (kernel_size, stride) in getattr(vae.network, "pools", {}).items():
+        ones = np.ones_like(max_pool2d(a[name], kernel_size, stride))
+        found.append(max_pool2d_backward(ones, a[name], kernel_size, stride).ravel() > 0)
+    return np.concatenate(found)
 
 
 # The command

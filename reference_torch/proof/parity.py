@@ -27,6 +27,7 @@ underflow.
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -136,7 +137,7 @@ def model_parity(
 
     The comparisons, in this order: the losses ``total``, ``reconstruction`` and ``kl``; the
     gradients of ``total`` with respect to ``x``, ``mean``, ``log_var`` and ``z``; those with
-    respect to the 14 parameters, by their names. See ``VAE.forward`` for the arguments.
+    respect to the parameters, by their names. See ``VAE.forward`` for the arguments.
     """
     loss = vae.forward(x, eps, beta)
     gradients = vae.backward()
@@ -154,24 +155,24 @@ def losses_and_gradients(
     torch_vae: TorchVAE, x: Tensor, eps: Tensor, beta: float
 ) -> dict[str, Tensor]:
     """What ``model_parity`` compares, from autograd."""
-    kept = {"x": x.clone().requires_grad_()}
+    network, kept = torch_vae.network, {"x": x.clone().requires_grad_()}
+    encode, decode = network.encode, network.decode
 
-    def keep(name: str, tensor: Tensor) -> None:
-        tensor.retain_grad()
+    def keep(name: str, tensor: Tensor) -> Tensor:
+        tensor.requires_grad_().retain_grad()  # a constant, as an autoencoder's log_var, has none
         kept[name] = tensor
+        return tensor
 
-    hooks = [
-        torch_vae.network.mean.register_forward_hook(lambda *call: keep("mean", call[2])),
-        torch_vae.network.log_var.register_forward_hook(lambda *call: keep("log_var", call[2])),
-        torch_vae.network.decoder1.register_forward_pre_hook(
-            lambda _, inputs: keep("z", inputs[0])
-        ),
-    ]
+    def watched_encode(x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(map(keep, ("mean", "log_var"), encode(x)))
+
     torch_vae.zero_grad()
-    loss: Mapping[str, Tensor] = torch_vae(kept["x"], eps.clone(), beta)._asdict()
+    with (
+        patch.object(network, "encode", watched_encode),
+        patch.object(network, "decode", lambda z: decode(keep("z", z))),
+    ):
+        loss: Mapping[str, Tensor] = torch_vae(kept["x"], eps.clone(), beta)._asdict()
     torch.autograd.backward(loss["total"])
-    for hook in hooks:
-        hook.remove()
     kept |= dict(torch_vae.named_parameters())
     gradients = {name: tensor.grad for name, tensor in kept.items() if tensor.grad is not None}
     return {**loss, **gradients}

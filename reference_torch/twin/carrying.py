@@ -37,7 +37,8 @@ def to_numpy(torch_vae: TorchVAE, vae: VAE | None = None) -> VAE:
         make: Callable[..., Network] = {twin: kind for kind, twin in TWINS.items()}[
             type(torch_vae.network)
         ]
-        network = make(*torch_vae.network.sizes, dtype=to_array(torch_vae.network.mean.bias).dtype)
+        weight = to_array(next(torch_vae.parameters()))
+        network = make(*torch_vae.network.sizes, dtype=weight.dtype)
         vae = (
             IWAE(
                 network,

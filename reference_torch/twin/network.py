@@ -3,22 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from numpyvae.convolutional import Convolutional
+from numpyvae.convolutional import Convolutional, ConvolutionalAutoencoder
 from numpyvae.network import FullyConnected, Network
 
 
 class TorchNetwork(nn.Module):
-    """What ``TorchVAE`` needs of a network: ``sizes``, as of its counterpart in numpyvae, and the
-    layers ``mean``, ``log_var`` and, first of the decoder, ``decoder1``."""
+    """What ``TorchVAE`` needs of a network; ``sizes`` are those of its counterpart in numpyvae."""
 
     sizes: tuple[Any, ...]
     z_dim: int
-    mean: nn.Linear
-    log_var: nn.Linear
-    decoder1: nn.Module
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """q(z|x): mean and log-variance of z, each (B, z_dim), for images x of (B, x_dim)."""
@@ -95,7 +92,42 @@ class TorchConvolutional(TorchNetwork):
         return self.decoder3(h4).permute(0, 2, 3, 1).flatten(1)
 
 
+class TorchConvolutionalAutoencoder(TorchNetwork):
+    """``numpyvae.ConvolutionalAutoencoder`` with the same arguments, and the same names of
+    parameters.
+
+    Args:
+        image_shape: (height, width), or (height, width, channels).
+        channels: of h1 and h3, and of h2; h4 has half as many as h3.
+    """
+
+    def __init__(self, image_shape: Sequence[int], channels: Sequence[int]) -> None:
+        super().__init__()
+        self.sizes = (tuple(image_shape), tuple(channels))
+        height, width, c0 = self.image = (*image_shape, 1)[:3]
+        c1, c2 = channels
+        self.code = ((height - 4) // 12, (width - 4) // 12, c2)
+        self.z_dim = self.code[0] * self.code[1] * c2
+        self.encoder1 = nn.Conv2d(c0, c1, 3, stride=3, padding=1)
+        self.encoder2 = nn.Conv2d(c1, c2, 3, stride=2, padding=1)
+        self.decoder1 = nn.ConvTranspose2d(c2, c1, 3, stride=2)
+        self.decoder2 = nn.ConvTranspose2d(c1, (c1 + 1) // 2, 5, stride=3, padding=1)
+        self.decoder3 = nn.ConvTranspose2d((c1 + 1) // 2, c0, 2, stride=2, padding=1)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h1 = F.relu(self.encoder1(x.view(-1, *self.image).permute(0, 3, 1, 2)))
+        h2 = F.relu(self.encoder2(F.max_pool2d(h1, 2)))
+        mean = F.max_pool2d(h2, 2, stride=1).permute(0, 2, 3, 1).flatten(1)
+        return mean, torch.zeros_like(mean)
+
+    def decode(self, z: Tensor) -> Tensor:
+        h3 = F.relu(self.decoder1(z.view(-1, *self.code).permute(0, 3, 1, 2)))
+        h4 = F.relu(self.decoder2(h3))
+        return 2 * self.decoder3(h4).permute(0, 2, 3, 1).flatten(1)
+
+
 TWINS: dict[type[Network], type[TorchNetwork]] = {
     FullyConnected: TorchFullyConnected,
     Convolutional: TorchConvolutional,
+    ConvolutionalAutoencoder: TorchConvolutionalAutoencoder,
 }
