@@ -249,10 +249,10 @@ class ConvolutionalAutoencoder(WithConvolutions):
     ReLU after every hidden layer h; p1 and mean are what the pools leave. The code is a point, not
     a distribution: the model is an autoencoder where eps and beta are 0.
 
-    What the article's decoder gives is tanh(a), for pixels between -1 and 1. As tanh(a) is
-    2 sigmoid(2 a) - 1, and such a pixel 2 x - 1, its squared error is 4 (sigmoid(2 a) - x)². So the
-    logits here are 2 a, and ``VAE(network, "mse")`` is the article's model, trained on x in [0, 1]
-    by a fourth of its loss, which to Adam is the same up to its eps. (C17)
+    The article's images lie between -1 and 1: the encoder is given 2 x - 1, and what the decoder
+    gives is tanh(a). As that is 2 sigmoid(2 a) - 1, its squared error is 4 (sigmoid(2 a) - x)². So
+    the logits here are 2 a, and ``VAE(network, "mse")`` is the article's model, trained by a fourth
+    of its loss, which to Adam is the same up to its eps. (C17)
 
     Args:
         image_shape: (height, width), or (height, width, channels); a side of 16, 28, 40, ...
@@ -368,7 +368,8 @@ class ConvolutionalAutoencoder(WithConvolutions):
 
     def allocate(self, rows: int, samples: int = 1) -> None:
         of, z, x_dim = self._shapes, (self.z_dim,), (self.x_dim,)
-        encoder = {"h1": of["h1"], "p1": of["p1"], "h2": of["h2"], "mean": z, "log_var": z}
+        encoder = {"image": of["x"], "h1": of["h1"], "p1": of["p1"], "h2": of["h2"]}
+        encoder |= {"mean": z, "log_var": z}
         decoder = {"z": z, "h3": of["h3"], "h4": of["h4"], "logits": x_dim}
 
         def patches(layer: str, smaller: str, larger: str) -> Shape:
@@ -393,7 +394,8 @@ class ConvolutionalAutoencoder(WithConvolutions):
         )
 
     def encode(self, x: Array, out: Mapping[str, Array]) -> tuple[Array, Array]:
-        image = _image(x, self._shapes["x"])
+        image = np.multiply(2, _image(x, self._shapes["x"]), out=out.get("image"))
+        image -= 1  # (C17)
         h1 = self._conv("encoder1", image, out.get("h1"), out.get("patches1"))
         p1 = C.max_pool2d(h1, *self.pools["h1"], out=out.get("p1"))
         h2 = self._conv("encoder2", p1, out.get("h2"), out.get("patches2"))
@@ -404,7 +406,7 @@ class ConvolutionalAutoencoder(WithConvolutions):
         return mean, log_var
 
     def encoder_backward(self, x: Array, grad_mean: Array, grad_log_var: Array) -> None:  # noqa: ARG002
-        """``grad_log_var`` leads nowhere: log_var is a constant."""
+        """``grad_log_var`` leads nowhere: log_var is a constant. x is needed as ``image`` only."""
         a, grad = self.activations, self.activation_gradients
 
         # Last layer first: each pool is (C14), each ReLU (B6), a convolution (C5), (C6) and (C7).
@@ -420,13 +422,13 @@ class ConvolutionalAutoencoder(WithConvolutions):
         )
         C.max_pool2d_backward(grad["p1"], a["h1"], *self.pools["h1"], out=grad["h1"])
         F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
-        image = _image(x, self._shapes["x"])  # needs no gradient
-        self._conv_backward_parameters("encoder1", grad["a1"], image, a["patches1"])
+        # x needs no gradient
+        self._conv_backward_parameters("encoder1", grad["a1"], a["image"], a["patches1"])
 
     def encoder_backward_input(self) -> Array:
         grad_a1, (weight, _) = self.activation_gradients["a1"], self._parameters("encoder1")
         size, window = self._shapes["x"][:2], self.windows["encoder1"]
-        return _row(C.conv2d_backward_input(grad_a1, weight, size, **window))
+        return 2 * _row(C.conv2d_backward_input(grad_a1, weight, size, **window))  # (C17)
 
     def decode(self, z: Array, out: Mapping[str, Array]) -> Array:
         h3 = self._conv_transpose("decoder1", self._code(z), out.get("h3"), out.get("patches3"))

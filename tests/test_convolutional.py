@@ -77,11 +77,10 @@ def distance_to_kinks(vae, x):
     return min(np.abs(h).min() for h in inputs)
 
 
-def autoencoders_distance_to_kinks(vae, x):
+def autoencoders_distance_to_kinks(vae):
     """The same, and the smallest distance between the largest two in a patch of a pool, if on."""
-    w, a, image = vae.parameters, vae.activations, vae.network.sizes[0]
-    images = x.reshape(len(x), *(*image, 1)[:3]).transpose(0, 3, 1, 2)
-    code = a["z"].reshape(len(x), *vae.network._shapes["mean"]).transpose(0, 3, 1, 2)
+    w, a = vae.parameters, vae.activations
+    code = a["z"].reshape(-1, *vae.network._shapes["mean"]).transpose(0, 3, 1, 2)
 
     def layer(function, name, h, *more):
         return np.abs(function(h, w[f"{name}.weight"], w[f"{name}.bias"], *more)).min()
@@ -94,7 +93,7 @@ def autoencoders_distance_to_kinks(vae, x):
         return np.where(first > 0, first - second, np.inf).min()
 
     return min(
-        layer(C.conv2d, "encoder1", images, 3, 1),
+        layer(C.conv2d, "encoder1", a["image"], 3, 1),
         gap(a["h1"], 2, 2),
         layer(C.conv2d, "encoder2", a["p1"], 2, 1),
         gap(a["h2"], 2, 1),
@@ -133,7 +132,7 @@ def test_every_gradient_of_the_autoencoder_is(assert_gradient, image_shape, loss
     vae = make_autoencoder(image_shape, (2, 2), loss=loss, seed=seed)
     x, eps = batch(vae, 2, seed)
     vae.forward(x, eps, beta)
-    assume(autoencoders_distance_to_kinks(vae, x) > MARGIN)
+    assume(autoencoders_distance_to_kinks(vae) > MARGIN)
 
     gradients, total = copies(vae.backward()), lambda: vae.forward(x, eps, beta).total
     input_gradient = vae.input_gradient()
@@ -245,6 +244,43 @@ def test_parameters_are_as_pytorch_stores_them():
     }
 
 
+def test_the_articles_parameters_and_code():
+    vae = numpyvae.VAE(ConvolutionalAutoencoder())
+    assert {name: array.shape for name, array in vae.parameters.items()} == {
+        "encoder1.weight": (32, 1, 3, 3),
+        "encoder1.bias": (32,),
+        "encoder2.weight": (64, 32, 3, 3),
+        "encoder2.bias": (64,),
+        "decoder1.weight": (64, 32, 3, 3),
+        "decoder1.bias": (32,),
+        "decoder2.weight": (32, 16, 5, 5),
+        "decoder2.bias": (16,),
+        "decoder3.weight": (16, 1, 2, 2),
+        "decoder3.bias": (1,),
+    }
+    mean, log_var = vae.encode(batch(vae, 3)[0])
+    assert mean.shape == log_var.shape == (3, 64 * 2 * 2)
+    assert not log_var.any()
+
+
+def test_sides_that_come_back_are_16_28_40_and_so_on():
+    for n in range(1, 70):
+        if n >= 16 and n % 12 == 4:
+            assert ConvolutionalAutoencoder.code_size((n, 28), (3, 5)) == (n - 4) // 12 * 2 * 5
+            vae = make_autoencoder((n, 16, 2))
+            x, _ = batch(vae, 2)
+            assert vae.decode(vae.encode(x)[0]).shape == x.shape
+        else:
+            with pytest.raises(InputError, match=f"16, 28, 40, .* these have {n} x 28"):
+                ConvolutionalAutoencoder((n, 28))
+
+
+@pytest.mark.parametrize("channels", [(0, 4), (3, 2.5), (True, 4)])
+def test_channels_must_be_whole_and_positive(channels):
+    with pytest.raises(ValueError, match="whole numbers of at least 1"):
+        ConvolutionalAutoencoder(channels=channels)
+
+
 @given(image_shapes, seeds)
 @settings(max_examples=20)
 def test_an_image_comes_back_in_its_size(image_shape, seed):
@@ -290,8 +326,31 @@ def test_the_hidden_layers_of_a_configuration_are_the_networks():
     assert Config().hidden == (512, 256)
     assert Config(network="conv").hidden == (32, 64)
     assert Config(network="conv", hidden=(2, 3)).hidden == (2, 3)
-    with pytest.raises(InputError, match="network must be fully-connected or conv, got 'linear'"):
+    with pytest.raises(
+        InputError, match=r"must be fully-connected or conv or conv-.*, got 'linear'"
+    ):
         Config(network="linear")
+
+
+def test_an_autoencoder_is_trained_without_noise_and_beta():
+    config = Config(network="conv-autoencoder")
+    assert (config.noise, config.beta, config.z_dim, config.hidden) == (False, 0, 256, (32, 64))
+    assert (Config().noise, Config(noise=False).noise) == (True, False)
+    needs = "network conv-autoencoder is an autoencoder, .* needs noise False and beta 0, got"
+    for changes, got in (({"noise": True}, "True and 0"), ({"beta": 0.5}, "False and 0.5")):
+        with pytest.raises(InputError, match=f"{needs} {got}"):
+            Config(network="conv-autoencoder", **changes)
+    with pytest.raises(InputError, match=needs):
+        replace(Config(), network="conv-autoencoder")
+    with pytest.raises(InputError, match="importance_samples needs noise"):
+        Config(network="conv-autoencoder", importance_samples=2, beta=0)
+
+
+def test_the_code_has_the_size_that_the_images_give_it():
+    config = Config(network="conv-autoencoder", hidden=(3, 4))
+    with pytest.raises(InputError, match=r"16 x 28, with 4 channels, has 8 .* be 8, not 256"):
+        Run.start(config, (16, 28))
+    assert Run.start(replace(config, z_dim=8), (16, 28)).vae.z_dim == 8
 
 
 @pytest.mark.usefixtures("unrendered")
@@ -342,6 +401,64 @@ def test_commands_on_a_run_and_what_they_refuse(call, assert_mistake, tmp_path, 
         "import w.safetensors --out other --image-size 12 12",
         "has mean.weight of shape (2, 16), not (2, 36)",
     )
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_commands_on_an_autoencoder_and_what_they_refuse(
+    call, assert_mistake, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.save("own.npy", rng.integers(0, 256, (60, 16, 28), np.uint8))
+    np.save("other.npy", rng.integers(0, 256, (60, 16, 27), np.uint8))
+    line = "train --network conv-autoencoder --hidden 3 4 --z-dim 8 --epochs 1 --dataset"
+    assert_mistake(main, f"{line} other.npy", "in steps of 12; these have 16 x 27")
+    assert_mistake(main, f"{line} own.npy --z-dim 9", "has 8 numbers: z_dim must be 8, not 9")
+    assert_mistake(main, f"{line} own.npy --beta 1", "needs noise False and beta 0")
+    assert call(main, f"{line} own.npy --out run")[0] == 0
+    again = "train --dataset own.npy --epochs 2 --out run --resume"
+    assert_mistake(main, f"{again} --network conv", "network conv-autoencoder, not conv")
+    assert call(main, again)[0] == 0
+    status, out, _ = call(main, f"{line} own.npy --autoencoder --epochs 2 --out straight")
+    assert (status, "conv-autoencoder 16x28x1-3-4-8 and back" in out) == (0, True)
+    run, straight = load_checkpoint("run"), load_checkpoint("straight")
+    np.testing.assert_array_equal(run.vae.parameters.flat, straight.vae.parameters.flat)
+    for line in ("evaluate", "sample --n 4", "latent", "reconstruct --n 2", "interpolate --n 3"):
+        command, *options = line.split()
+        assert call(main, " ".join([command, "run", *options]))[0] == 0, line
+    assert_mistake(main, "explore run", "the page shows fully connected networks")
+
+    assert call(main, "export run --to w.safetensors")[0] == 0
+    assert call(main, "import w.safetensors --out copy")[0] == 0
+    copy = load_checkpoint("copy")
+    np.testing.assert_array_equal(copy.vae.parameters.flat, run.vae.parameters.flat)
+    assert copy.config == replace(run.config, epochs=copy.config.epochs)
+
+
+def test_weights_of_the_articles_network_by_other_names(tmp_path):
+    """As a pair of Sequentials names them, without our settings."""
+    from safetensors.numpy import save_file
+
+    ours = numpyvae.VAE(ConvolutionalAutoencoder((16, 28), (3, 4), seed=1)).parameters
+    names = {"encoder1": "encoder.0", "encoder2": "encoder.3"}
+    names |= {"decoder1": "decoder.0", "decoder2": "decoder.2", "decoder3": "decoder.4"}
+    theirs = {f"{names[k.split('.')[0]]}.{k.split('.')[1]}": w for k, w in ours.items()}
+    save_file(theirs, tmp_path / "w.safetensors")
+    text = "\n".join(f"{their} {our}" for our, their in names.items())
+    (tmp_path / "names.txt").write_text(text)
+    path, names = tmp_path / "w.safetensors", tmp_path / "names.txt"
+    run = numpyvae.load_weights(path, image_shape=(16, 28), names=names)
+    np.testing.assert_array_equal(run.vae.parameters.flat, ours.flat)
+    assert (run.config.network, run.config.z_dim, run.config.noise) == (
+        "conv-autoencoder",
+        8,
+        False,
+    )
+    with pytest.raises(InputError, match="does not say for which images"):
+        numpyvae.load_weights(path, names=names)
+    names.write_text(text.replace("decoder.2 decoder2", ""))
+    with pytest.raises(InputError, match=r"maps nothing to decoder2.bias, decoder2.weight$"):
+        numpyvae.load_weights(path, image_shape=(16, 28), names=names)
 
 
 def test_a_checkpoint_of_one_network_is_none_of_the_other(tmp_path, images, config):

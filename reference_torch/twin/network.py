@@ -115,7 +115,8 @@ class TorchConvolutionalAutoencoder(TorchNetwork):
         self.decoder3 = nn.ConvTranspose2d((c1 + 1) // 2, c0, 2, stride=2, padding=1)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        h1 = F.relu(self.encoder1(x.view(-1, *self.image).permute(0, 3, 1, 2)))
+        image = 2 * x.view(-1, *self.image).permute(0, 3, 1, 2) - 1
+        h1 = F.relu(self.encoder1(image))
         h2 = F.relu(self.encoder2(F.max_pool2d(h1, 2)))
         mean = F.max_pool2d(h2, 2, stride=1).permute(0, 2, 3, 1).flatten(1)
         return mean, torch.zeros_like(mean)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from numpyvae import VAE, FullyConnected
+from numpyvae import VAE, ConvolutionalAutoencoder, FullyConnected
 from numpyvae.reconstruction import RECONSTRUCTIONS
 from reference_torch.__main__ import main
 from reference_torch.proof import gradcheck as gradcheck_module
@@ -33,12 +33,33 @@ def test_right_gradients_have_status_0(call, options):
 
 
 @pytest.mark.parametrize("options", ["", "--dtype float32 --reconstruction bce"])
-def test_right_gradients_of_convolutions_have_status_0(call, options):
-    line = f"gradcheck --network conv --image-size 9 10 --hidden 3 4 --z-dim 2 {options}"
-    status, out, _ = call(main, line)
+@pytest.mark.parametrize(
+    ("network", "sizes", "named", "parameters"),
+    [
+        ("conv", "--image-size 9 10 --z-dim 2", "conv 9x10x1-3-4-2", 14),
+        ("conv-autoencoder", "--image-size 16 28 --z-dim 8", "conv-autoencoder 16x28x1-3-4-8", 10),
+    ],
+)
+def test_right_gradients_of_convolutions_have_status_0(
+    call, network, sizes, named, parameters, options
+):
+    status, out, _ = call(main, f"gradcheck --network {network} {sizes} --hidden 3 4 {options}")
     assert status == 0
-    assert out.startswith("conv 9x10x1-3-4-2 and back, random weights")
-    assert len(re.findall(r" right$", out, re.MULTILINE)) == 3 + 4 + 14
+    assert out.startswith(f"{named} and back, random weights")
+    assert len(re.findall(r" right$", out, re.MULTILINE)) == 3 + 4 + parameters
+
+
+def test_a_step_of_the_differences_changes_no_pools_pixel():
+    """The two largest pixels of a patch are 1e-7 apart; a step of 1e-6 would take either."""
+    vae = VAE(ConvolutionalAutoencoder((16, 16), (1, 1), np.float64))
+    for name in ("encoder1", "encoder2"):
+        vae.parameters[f"{name}.weight"][...] = 0
+    vae.parameters["encoder1.weight"][0, 0, 1, 1] = vae.parameters["encoder2.weight"][...] = 1
+    vae.parameters["encoder1.bias"][...] = 0.1
+    x = 0.1 * np.random.default_rng(0).random((1, 256))
+    x[0, 0], x[0, 3] = 0.9, 0.9 + 1e-7  # side by side in h1, in a patch that is on all the way
+    rows = gradcheck(vae, x, np.zeros((1, 1)), 0.0, np.random.default_rng(1))
+    assert all(row.agrees for row in rows)
 
 
 def test_a_wrong_gradient_is_named_and_has_status_1(call, monkeypatch):

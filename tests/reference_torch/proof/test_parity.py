@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as TF
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
-from numpyvae import VAE, Adam, Convolutional, FullyConnected
+from numpyvae import VAE, Adam, Convolutional, ConvolutionalAutoencoder, FullyConnected
 from numpyvae import convolution as C
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
@@ -337,12 +338,66 @@ def test_convolutional_model(draw, rows, image_shape, channels, z_dim, reconstru
     assert_agree(comparisons)
 
 
+fitting = st.sampled_from([16, 28])
+
+
+@given(draws, few, st.tuples(fitting, fitting, few), pairs, losses, scales)
+@settings(max_examples=20, deadline=None)
+def test_convolutional_autoencoder(draw, rows, image_shape, channels, reconstruction, scale):
+    vae = VAE(ConvolutionalAutoencoder(image_shape, channels, draw.dtype), reconstruction)
+    vae.parameters.flat[...] = draw.normal(vae.parameters.flat.size, scale=min(scale, 1.0))
+    x, eps = draw.pixels(rows, vae.x_dim), draw.normal(rows, vae.z_dim)
+    comparisons = model_parity(vae, x, eps, 0.7)
+    names = ["total", "reconstruction", "kl", "x", "mean", "log_var", "z", *vae.parameters]
+    assert [comparison.name for comparison in comparisons] == names
+    assert_agree(comparisons)
+
+
 @pytest.mark.parametrize("reconstruction", ["mse", "bce"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_convolutional_network_agrees(reconstruction, dtype):
+@pytest.mark.parametrize("network", [Convolutional, ConvolutionalAutoencoder])
+def test_the_convolutional_networks_agree(reconstruction, dtype, network):
     draw = Draw(0, dtype)
-    vae = VAE(Convolutional(dtype=dtype), reconstruction)
-    assert_agree(model_parity(vae, draw.pixels(16, 784), draw.normal(16, 50)))
+    vae = VAE(network(dtype=dtype), reconstruction)
+    assert_agree(model_parity(vae, draw.pixels(16, 784), draw.normal(16, vae.z_dim)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_articles_autoencoder_has_four_times_the_loss(dtype):
+    """Written down as the article does, with tanh, and images in [-1, 1]."""
+    draw = Draw(0, dtype)
+    vae = VAE(ConvolutionalAutoencoder(dtype=dtype))
+    encoder = nn.Sequential(
+        *(nn.Conv2d(1, 32, 3, stride=3, padding=1), nn.ReLU(), nn.MaxPool2d(2, stride=2)),
+        *(nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2, stride=1)),
+    )
+    decoder = nn.Sequential(
+        *(nn.ConvTranspose2d(64, 32, 3, stride=2), nn.ReLU()),
+        *(nn.ConvTranspose2d(32, 16, 5, stride=3, padding=1), nn.ReLU()),
+        *(nn.ConvTranspose2d(16, 1, 2, stride=2, padding=1), nn.Tanh()),
+    )
+    theirs = [
+        p
+        for part in (encoder, decoder)
+        for p in part.to(getattr(torch, np.dtype(dtype).name)).parameters()
+    ]
+    for parameter, array in zip(theirs, vae.parameters.values(), strict=True):
+        parameter.data = torch.tensor(array)
+    x = draw.pixels(16, 784)
+    total = vae.forward(x, np.zeros((16, 256), dtype), 0.0).total
+    gradients = vae.backward()
+
+    def reference():
+        images = 2 * torch.tensor(x).reshape(-1, 1, 28, 28) - 1
+        code = encoder(images)
+        loss = nn.MSELoss(reduction="sum")(decoder(code), images)
+        found = torch.autograd.grad(loss, theirs)
+        in_rows = code.permute(0, 2, 3, 1).flatten(1)
+        return {"total": loss, "mean": in_rows, **dict(zip(gradients, found, strict=True))}
+
+    results = {name: 4 * gradient for name, gradient in gradients.items()}
+    results |= {"total": np.array(4 * total, dtype), "mean": vae.activations["mean"]}
+    assert_agree(parity(reference, results))
 
 
 @pytest.mark.parametrize("log_var", [-40, 40])

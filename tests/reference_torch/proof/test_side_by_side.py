@@ -25,11 +25,14 @@ def test_side_by_side_stays_together_in_float64_and_drifts_in_float32(own_folder
     assert 1e-8 < rough.loss_differences.max() < 0.1
 
 
-@pytest.mark.parametrize("image_shape", [(9, 10), (9, 10, 3)])
-def test_convolutions_stay_together(image_shape):
+@pytest.mark.parametrize(
+    ("network", "image_shape", "z_dim"),
+    [("conv", (9, 10), 3), ("conv", (9, 10, 3), 3), ("conv-autoencoder", (16, 28, 3), 8)],
+)
+def test_convolutions_stay_together(network, image_shape, z_dim):
     pixels = np.random.default_rng(0).integers(0, 256, (40, prod(image_shape)), np.uint8)
     data = Dataset("own", pixels[:30], None, pixels[30:], None, image_shape)
-    config = Config("own", 5, batch_size=8, network="conv", hidden=(3, 4), z_dim=3)
+    config = Config("own", 5, batch_size=8, network=network, hidden=(3, 4), z_dim=z_dim)
     both = train_side_by_side(config, data, np.float64)
     assert both.loss_differences.max() < 1e-8
     assert both.parameter_difference < 1e-8

@@ -74,11 +74,21 @@ def test_n_processes_take_the_steps_of_one(tiny, tiny_config, changes, sizes):
             assert all(np.array_equal(other, all_of_them[0]) for other in all_of_them)
 
 
-@pytest.mark.parametrize("image_shape", [(9, 10), (9, 10, 3)])
-def test_n_processes_take_the_steps_of_one_with_convolutions(tiny_config, image_shape):
+AUTOENCODER = {"network": "conv-autoencoder", "z_dim": 8, "noise": False, "beta": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "image_shape"),
+    [
+        ({"network": "conv"}, (9, 10)),
+        ({"network": "conv"}, (9, 10, 3)),
+        (AUTOENCODER, (16, 28, 3)),
+    ],
+)
+def test_n_processes_take_the_steps_of_one_with_convolutions(tiny_config, changes, image_shape):
     pixels = np.random.default_rng(0).integers(0, 256, (52, prod(image_shape)), np.uint8)
     data = Dataset("own", pixels[:40], None, pixels[40:], None, image_shape)
-    config = replace(tiny_config, batch_size=13, network="conv", hidden=(3, 4))
+    config = replace(tiny_config, batch_size=13, hidden=(3, 4), **changes)
     expected = losses_and_weights(config, data, ALONE)
     for found in in_threads(2, partial(losses_and_weights, config, data)):
         for one, of_two in zip(expected, found, strict=True):
