@@ -315,8 +315,8 @@ class ConvolutionalAutoencoder(WithConvolutions):
         if z_dim != (size := ConvolutionalAutoencoder.code_size(image_shape, hidden)):
             height, width, *_ = image_shape
             raise InputError(
-                f"the convolutional autoencoder's code of images of {height} x {width}, with "
-                f"{hidden[1]} channels, has {size} numbers: z_dim must be {size}, not {z_dim}"
+                f"the article's autoencoder turns images of {height} x {width} pixels, with "
+                f"{hidden[1]} channels, into {size} numbers: z_dim must be {size}, not {z_dim}"
             )
         return image_shape, hidden
 
@@ -362,8 +362,8 @@ class ConvolutionalAutoencoder(WithConvolutions):
                     **{"mean": (*p2, c2), "h3": (*h3, c1), "h4": (*h4, c4)},
                 }
         raise InputError(
-            "the convolutional autoencoder gives back images whose sides have 16, 28, 40, 52, 64 "
-            f"or so on pixels, in steps of 12; these have {height} x {width}"
+            "the article's autoencoder needs images whose sides have 16, 28, 40, ... pixels, which "
+            f"are 12 n + 4; these have {height} x {width}"
         )
 
     def allocate(self, rows: int, samples: int = 1) -> None:

@@ -348,7 +348,7 @@ def test_an_autoencoder_is_trained_without_noise_and_beta():
 
 def test_the_code_has_the_size_that_the_images_give_it():
     config = Config(network="conv-autoencoder", hidden=(3, 4))
-    with pytest.raises(InputError, match=r"16 x 28, with 4 channels, has 8 .* be 8, not 256"):
+    with pytest.raises(InputError, match=r"16 x 28 pixels, with 4 channels, into 8 .* 8, not 256"):
         Run.start(config, (16, 28))
     assert Run.start(replace(config, z_dim=8), (16, 28)).vae.z_dim == 8
 
@@ -412,8 +412,8 @@ def test_commands_on_an_autoencoder_and_what_they_refuse(
     np.save("own.npy", rng.integers(0, 256, (60, 16, 28), np.uint8))
     np.save("other.npy", rng.integers(0, 256, (60, 16, 27), np.uint8))
     line = "train --network conv-autoencoder --hidden 3 4 --z-dim 8 --epochs 1 --dataset"
-    assert_mistake(main, f"{line} other.npy", "in steps of 12; these have 16 x 27")
-    assert_mistake(main, f"{line} own.npy --z-dim 9", "has 8 numbers: z_dim must be 8, not 9")
+    assert_mistake(main, f"{line} other.npy", "12 n + 4; these have 16 x 27")
+    assert_mistake(main, f"{line} own.npy --z-dim 9", "into 8 numbers: z_dim must be 8, not 9")
     assert_mistake(main, f"{line} own.npy --beta 1", "needs noise False and beta 0")
     assert call(main, f"{line} own.npy --out run")[0] == 0
     again = "train --dataset own.npy --epochs 2 --out run --resume"

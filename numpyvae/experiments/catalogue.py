@@ -15,8 +15,8 @@ from .drawing import Found, draw_generation, draw_sweep
 class Experiment:
     """What is trained for a part of the article, claimed of it, and drawn.
 
-    ``setting`` is the one of ``Config`` that takes ``values``. Without one, a plain autoencoder
-    stands beside a VAE. ``claims`` is given the VAE's settings and the names of all that is
+    ``setting`` is the one of ``Config`` that takes ``values``. Without one, autoencoders stand
+    beside a VAE. ``claims`` is given the VAE's settings and the names of all that is
     compared, ``draw`` what was found, the images, and the folder for its ``pictures``.
     """
 
@@ -32,7 +32,7 @@ class Experiment:
 SWEEP = ("trade-off.png", "reconstructions.png", "samples.png", "units.png", "monitors.png")
 GENERATION = Experiment(
     "generation",
-    "an autoencoder's samples against a VAE's",
+    "the samples of autoencoders against a VAE's",
     generation_claims,
     ("samples.png", "reconstructions.png", "measures.png", "training.png", "evolution.png"),
     draw_generation,

@@ -52,36 +52,47 @@ class Finding(NamedTuple):
     steps: list[Judgement]
 
 
-AUTOENCODER, VAE = "autoencoder", "VAE"
-OF_AUTOENCODER, OF_VAE = [(AUTOENCODER, VAE)], [(VAE, AUTOENCODER)]
+AUTOENCODER, CONVOLUTIONAL, VAE = "autoencoder", "convolutional autoencoder", "VAE"
 
 
-def generation_claims(config: Config, _: Sequence[str]) -> list[Claim]:
+def generation_claims(config: Config, settings: Sequence[str]) -> list[Claim]:
+    """What is claimed of an autoencoder is asked of both, where there are both."""
     samples, measures = "samples.png", "measures.png"
     shown, training = "reconstructions.png", "training.png"
+    autoencoders = [name for name in settings if name != VAE]
+    than_vae: list[tuple[str, Side]] = [(name, VAE) for name in autoencoders]
+    of_vae: list[tuple[str, Side]] = [(VAE, name) for name in autoencoders]
+
+    def than(number: float, *more: str) -> list[tuple[str, Side]]:
+        return [(name, number) for name in (*autoencoders, *more)]
+
     claims = [
-        Claim("An autoencoder reconstructs better.", "squared_error", LESS, OF_AUTOENCODER, shown),
-        Claim("A VAE's samples are closer to images.", "sample_distance", LESS, OF_VAE, samples),
-        Claim("More of a VAE's samples are recognizable.", "precision", MORE, OF_VAE, samples),
-        Claim("A VAE's samples are more diverse.", "recall", MORE, OF_VAE, samples),
+        Claim("An autoencoder reconstructs better.", "squared_error", LESS, than_vae, shown),
+        Claim("A VAE's samples are closer to images.", "sample_distance", LESS, of_vae, samples),
+        Claim("More of a VAE's samples are recognizable.", "precision", MORE, of_vae, samples),
+        Claim(
+            "An autoencoder's samples are nonsense: most lie near no image.",
+            *("precision", LESS, than(0.5), samples),
+        ),
+        Claim("A VAE's samples are more diverse.", "recall", MORE, of_vae, samples),
         Claim(
             "An autoencoder's samples are blurry.",
-            *("sample_sharpness", LESS, [(AUTOENCODER, 1.0)], samples),
+            *("sample_sharpness", LESS, than(1.0), samples),
         ),
         Claim(
             "An autoencoder's latent space has holes: a random code is further from the nearest "
             "used one than the code of a new image is.",
-            *("holes", MORE, [(AUTOENCODER, 1.0)], measures),
+            *("holes", MORE, than(1.0), measures),
         ),
-        Claim("The KL divergence fills the holes.", "holes", LESS, OF_VAE, measures),
-        Claim("It keeps codes near the origin.", "code_size", LESS, OF_VAE, measures),
+        Claim("The KL divergence fills the holes.", "holes", LESS, of_vae, measures),
+        Claim("It keeps codes near the origin.", "code_size", LESS, of_vae, measures),
         Claim(
             "It makes the space continuous: half-way between two images lies an image.",
-            *("path_precision", MORE, OF_VAE, measures),
+            *("path_precision", MORE, of_vae, measures),
         ),
         Claim(
             "Similar digits lie together: the nearest code has the same label for more than half.",
-            *("same_label", MORE, [(AUTOENCODER, 0.5), (VAE, 0.5)], measures),
+            *("same_label", MORE, than(0.5, VAE), measures),
         ),
         Claim(
             "Every pass gives a variant of the image.", "variation", MORE, [(VAE, 0.0)], measures

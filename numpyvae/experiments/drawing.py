@@ -11,7 +11,7 @@ from ..functional import Array
 from ..training.chance import Stream
 from ..training.pictures import sample_latents, samples_path
 from ..training.run import Run
-from .claims import AUTOENCODER, VAE
+from .claims import VAE
 from .runs import run_path
 
 SHOWN = 10  # images in a row
@@ -35,22 +35,27 @@ def draw_generation(found: Found, data: Dataset, folder: Path) -> None:
     from ..figures.experiments import compare, training
     from ..figures.images import evolution, image_panels, image_rows
 
-    autoencoder, vae = found.runs[AUTOENCODER], found.runs[VAE]
-    test = as_floats(data.test_images[:64])
+    vae = found.runs[VAE]
+    autoencoders = {name: run for name, run in found.runs.items() if name != VAE}
+    test = as_floats(data.test_images[:100])
     rng = Stream.EXPERIMENT_PICTURES.generator(vae.config.seed)
-    panels = [
-        ("Test images", test),
+    panels = [("Test images", test)]
+    panels += [
         (
-            "Autoencoder: codes from fitted Gaussians",
-            autoencoder.vae.decode(random_codes(autoencoder, data)(len(test), rng)),
-        ),
-        ("VAE: codes from the prior N(0, I)", vae.vae.sample(len(test), rng)),
+            f"{name.capitalize()}:\ncodes from fitted Gaussians",
+            run.vae.decode(random_codes(run, data)(len(test), rng)),
+        )
+        for name, run in autoencoders.items()
     ]
-    eight = [(title, images, 8) for title, images in panels]
-    image_panels(eight, data.image_shape, folder / "samples.png")
-    rows = [
-        ("original", test[:SHOWN]),
-        ("autoencoder", reconstruct(autoencoder.vae, test[:SHOWN])),
+    panels.append(("VAE:\ncodes from the prior N(0, I)", vae.vae.sample(len(test), rng)))
+    tens = [(title, images, 10) for title, images in panels]
+    image_panels(tens, data.image_shape, folder / "samples.png")
+    rows = [("original", test[:SHOWN])]
+    rows += [
+        (name.replace(" ", "\n"), reconstruct(run.vae, test[:SHOWN]))
+        for name, run in autoencoders.items()
+    ]
+    rows += [
         ("VAE", _reconstructed(vae, test[:SHOWN])),
         ("VAE, at the\nmean of q", reconstruct(vae.vae, test[:SHOWN])),
     ]

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..convolutional import ConvolutionalAutoencoder
 from ..data.dataset import Dataset, as_floats
 from ..data.files import StrPath, check_free, make_folder, user_path, write_text
-from ..errors import InputError
+from ..errors import InputError, say
 from ..evaluation.classifier import label_features
 from ..evaluation.likelihood import check_at_least
 from ..evaluation.measurement import edges, measure, references
@@ -23,7 +24,7 @@ from ..training.checkpoint import CHECKPOINT, load_checkpoint
 from ..training.config import Config
 from ..training.progress import print_line
 from .catalogue import Experiment
-from .claims import AUTOENCODER, VAE
+from .claims import AUTOENCODER, CONVOLUTIONAL, VAE
 from .drawing import Found
 from .jobs import MakeWorkers
 from .report import report
@@ -44,8 +45,10 @@ def redo(
 ) -> Results:
     """Trains what is not trained yet, measures all of it, draws, and writes the report.
 
-    An autoencoder is a VAE with ``noise=False`` and ``beta=0``. Its samples are decoded from
-    Gaussians fitted to each dimension of the test images' codes, a VAE's from the prior.
+    An autoencoder is a VAE with ``noise=False`` and ``beta=0``; beside it stands the article's
+    convolutional one, where it takes images of this size, and otherwise a line says so. Their
+    samples are decoded from Gaussians fitted to each dimension of the test images' codes, a VAE's
+    from the prior.
 
     Args:
         experiment: which.
@@ -70,14 +73,17 @@ def redo(
         config = _changed(
             config, experiment.setting, getattr(Config(config.dataset), experiment.setting)
         )
-    settings = _settings(experiment, config, experiment.values if values is None else values)
     seeds = seeds if seeds is not None else 5 if config.dataset == "digits" else 3
     out = user_path(out)
     _check(config, data, out, seeds)
+    settings = _settings(experiment, config, experiment.values if values is None else values, data)
     runs, folder = out / "runs", make_folder(out / experiment.name)
     each = range(config.seed, config.seed + seeds)
     prefix = f"{experiment.setting.replace('_', '-')}-" if experiment.setting else ""
-    folders = {name: "vae" if of == config else prefix + name for name, of in settings.items()}
+    folders = {
+        name: "vae" if of == config else prefix + name.replace(" ", "-")
+        for name, of in settings.items()
+    }
     models = {folders[name]: of for name, of in settings.items()}
     check_free(folder, files_of(experiment), SETTINGS_FILE)
     train_all(models, each, data, runs, progress, workers)
@@ -112,17 +118,32 @@ def redo(
     return results
 
 
-def _settings(experiment: Experiment, config: Config, values: Sequence[float]) -> dict[str, Config]:
+def _settings(
+    experiment: Experiment, config: Config, values: Sequence[float], data: Dataset
+) -> dict[str, Config]:
     """The settings of all models that are compared, by their names in reports."""
     name = experiment.setting
     if not name and values:
         raise InputError(f"the experiment {experiment.name} has no setting that takes values")
     if not name:
-        return {AUTOENCODER: replace(config, noise=False, beta=0.0), VAE: config}
+        autoencoder = replace(config, noise=False, beta=0.0)
+        return {AUTOENCODER: autoencoder, **_convolutional(autoencoder, data), VAE: config}
     if len(values) == 0 or len(set(values)) < len(values):
         raise InputError(f"give at least one value of {name}, each once, not {list(values)}")
     models = [_changed(config, name, value) for value in sorted(values)]
     return {_shown(getattr(model, name)): model for model in models}
+
+
+def _convolutional(autoencoder: Config, data: Dataset) -> dict[str, Config]:
+    """The article's autoencoder, by its name, if it takes such images."""
+    channels = ConvolutionalAutoencoder.defaults["hidden"]
+    try:
+        z_dim = ConvolutionalAutoencoder.code_size(data.image_shape, channels)
+    except InputError as error:
+        say(f"the experiment goes without the {CONVOLUTIONAL}: {error}")
+        return {}
+    convolutional: dict[str, Any] = {"network": "conv-autoencoder", "hidden": channels}
+    return {CONVOLUTIONAL: replace(autoencoder, **convolutional, z_dim=z_dim)}
 
 
 def _changed(config: Config, name: str, value: Any) -> Config:

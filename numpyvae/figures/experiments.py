@@ -107,8 +107,9 @@ def sweep(setting: str, measured: Mapping[str, Rows], real: Rows, path: StrPath)
 
 @in_our_style
 def compare(measured: Mapping[str, Rows], path: StrPath) -> None:
-    """Draws two models side by side: measures as panels, every seed as a line between them."""
-    figure = Figure(figsize=(9, 5.2), dpi=DPI, layout="constrained")
+    """Draws models side by side: measures as panels, every seed as a line between them."""
+    figure = Figure(figsize=(9, 5.6), dpi=DPI, layout="constrained")
+    colours = (ORANGE, GREEN, BLUE) if len(measured) == 3 else (ORANGE, BLUE)
     panels = {
         "squared_error": ("Squared error", "per image"),
         "sample_distance": ("Sample distance", "squared MMD"),
@@ -124,10 +125,11 @@ def compare(measured: Mapping[str, Rows], path: StrPath) -> None:
     ):
         values = _table(measured, name)
         axes.plot(values, color=GREY, **FAINT)
-        for place, (of_setting, colour) in enumerate(zip(values, (ORANGE, BLUE), strict=True)):
+        for place, (of_setting, colour) in enumerate(zip(values, colours, strict=True)):
             axes.plot([place] * len(of_setting), of_setting, "o", color=colour, alpha=0.5)
             axes.plot(place, of_setting.mean(), "_", color="black", markersize=18)
-        axes.set_xticks(range(len(measured)), list(measured))
+        names = [name.replace(" ", "\n") for name in measured]
+        axes.set_xticks(range(len(measured)), names, rotation=30, ha="right")
         axes.set_xlim(-0.5, len(measured) - 0.5)
         known = values[np.isfinite(values)]
         axes.set_ylim(0, 1.08 * known.max(initial=0) or 1)

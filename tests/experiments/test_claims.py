@@ -9,6 +9,7 @@ from numpyvae.experiments.catalogue import BETA, EXPERIMENTS, GENERATION, LATENT
 from numpyvae.experiments.claims import (
     AUTOENCODER,
     BEST,
+    CONVOLUTIONAL,
     LESS,
     MORE,
     VAE,
@@ -17,7 +18,7 @@ from numpyvae.experiments.claims import (
 )
 
 SETTINGS = {
-    "generation": [AUTOENCODER, VAE],
+    "generation": [AUTOENCODER, CONVOLUTIONAL, VAE],
     "beta": ["0.1", "0.3", "1", "3", "10"],
     "latent-dim": ["2", "20", "50", "100"],
 }
@@ -139,10 +140,22 @@ def test_every_claim_is_about_something_measured_and_drawn(experiment, claim):
 
 
 def test_the_articles_loss_is_a_claim_of_its_own_settings_only():
-    texts = {claim.measure for claim in GENERATION.claims(Config("mnist", seed=3), [])}
+    texts = {claim.measure for claim in GENERATION.claims(Config("mnist", seed=3), [VAE])}
     assert "val_loss" in texts
     for other in (Config("digits"), Config("mnist", epochs=3), Config("mnist", z_dim=20)):
-        assert "val_loss" not in {claim.measure for claim in GENERATION.claims(other, [])}
+        assert "val_loss" not in {claim.measure for claim in GENERATION.claims(other, [VAE])}
+
+
+def test_what_is_claimed_of_an_autoencoder_is_asked_of_both():
+    two, three = (
+        GENERATION.claims(Config("mnist"), names)
+        for names in ([AUTOENCODER, VAE], SETTINGS["generation"])
+    )
+    for one, more in zip(two, three, strict=True):
+        about = {side for pair in one.pairs for side in pair}
+        added = [pair for pair in more.pairs if pair not in one.pairs]
+        assert bool(added) == (AUTOENCODER in about)
+        assert all(CONVOLUTIONAL in pair for pair in added)
 
 
 def test_a_sweep_over_one_value_compares_nothing():

@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 from numpyvae import Config, load_checkpoint, load_dataset
-from numpyvae.errors import InputError
+from numpyvae.errors import InputError, InputWarning
 from numpyvae.evaluation import classifier
 from numpyvae.evaluation.measurement import MEASURES
 from numpyvae.experiments import experiment, runs
 from numpyvae.experiments.catalogue import BETA, EXPERIMENTS, GENERATION, LATENT_DIM
+from numpyvae.experiments.claims import AUTOENCODER, CONVOLUTIONAL, VAE
 from numpyvae.experiments.experiment import redo
 from numpyvae.experiments.report import bullet, report
 from numpyvae.experiments.results import files_of, read_results
+from numpyvae.experiments.runs import train_all
 from numpyvae.training import loop
 
+pytestmark = pytest.mark.filterwarnings("ignore:the experiment goes without")
+
+TWO = [AUTOENCODER, VAE]
 KNOWN = [
     "training images",
     "one half of the test images, beside the other",
@@ -100,6 +105,38 @@ def test_generation_from_end_to_end(config, data, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "train", None)
     redo(GENERATION, config, data, out, seeds=2)
     assert (out / "generation" / "report.md").read_bytes() == before
+
+
+def test_the_articles_autoencoder_is_compared_where_it_takes_the_images(config, data, tmp_path):
+    """Also in a folder from before it was: what is missing is trained."""
+    out = tmp_path / "out"
+    with pytest.warns(InputWarning, match="goes without the convolutional autoencoder: .* 6 x 5"):
+        assert list(redo(GENERATION, config, data, tmp_path / "small", seeds=1).measured) == TWO
+    rng = np.random.default_rng(0)
+    train_images, test_images = (
+        np.repeat(rng.integers(0, 256, (n, 64), np.uint8), 7, axis=1) for n in (42, 12)
+    )
+    data = replace(data, train_images=train_images, test_images=test_images, image_shape=(16, 28))
+    train_all({"vae": config}, [0, 1], data, out / "runs")
+    before = load_checkpoint(out / "runs/vae/seed-1")
+    results = redo(GENERATION, config, data, out, seeds=2)
+    assert list(results.measured) == [AUTOENCODER, CONVOLUTIONAL, VAE]
+    assert_report(out / "generation", results)
+    for seed in (0, 1):
+        run = load_checkpoint(out / "runs/convolutional-autoencoder" / f"seed-{seed}")
+        assert run.config == replace(
+            config,
+            seed=seed,
+            network="conv-autoencoder",
+            hidden=(32, 64),
+            z_dim=128,
+            noise=False,
+            beta=0,
+        )
+    assert load_checkpoint(out / "runs/vae/seed-1").history == before.history
+    text = (out / "generation" / "report.md").read_text()
+    assert "convolutional autoencoder minus VAE" in text
+    assert "|  | autoencoder | convolutional autoencoder | VAE |" in text
 
 
 def test_a_sweep_from_end_to_end_uses_the_runs_that_are_there(config, data, tmp_path, monkeypatch):
