@@ -405,9 +405,9 @@ class ConvolutionalAutoencoder(WithConvolutions):
         log_var.fill(0)
         return mean, log_var
 
-    def encoder_backward(self, x: Array, grad_mean: Array, grad_log_var: Array) -> None:  # noqa: ARG002
-        """``grad_log_var`` leads nowhere: log_var is a constant. x is needed as ``image`` only."""
+    def encoder_backward(self, x: Array, grad_mean: Array, grad_log_var: Array) -> None:
         a, grad = self.activations, self.activation_gradients
+        del x, grad_log_var  # x is there as image, and log_var is a constant
 
         # Last layer first: each pool is (C14), each ReLU (B6), a convolution (C5), (C6) and (C7).
         grad_code = self._code(grad_mean)
@@ -422,7 +422,6 @@ class ConvolutionalAutoencoder(WithConvolutions):
         )
         C.max_pool2d_backward(grad["p1"], a["h1"], *self.pools["h1"], out=grad["h1"])
         F.relu_backward(grad["h1"], a["h1"], out=grad["a1"])
-        # x needs no gradient
         self._conv_backward_parameters("encoder1", grad["a1"], a["image"], a["patches1"])
 
     def encoder_backward_input(self) -> Array:
