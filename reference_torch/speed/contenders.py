@@ -34,7 +34,7 @@ class Sizes:
         network: NetworkName = "fully-connected",
     ) -> None:
         self.kind = NETWORKS[network]
-        self.sizes = self.kind.sizes_for((28, 28), hidden or self.kind.hidden, z_dim)
+        self.sizes = self.kind.sizes_for((28, 28), hidden or self.kind.defaults["hidden"], z_dim)
         rng = np.random.default_rng(0)
         self.x = rng.random((batch, 784), np.float32)
         self.eps = rng.standard_normal((batch, z_dim), np.float32)

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpyvae import IWAE, VAE, Adam, Config, Convolutional, FullyConnected, train
+from numpyvae import (
+    IWAE,
+    VAE,
+    Adam,
+    Config,
+    Convolutional,
+    ConvolutionalAutoencoder,
+    FullyConnected,
+    train,
+)
 from numpyvae.data.dataset import as_floats
 from numpyvae.training import steps
 from numpyvae.training.kernels import blas_threads
@@ -109,6 +118,7 @@ MODELS = {
 NETWORKS = {
     "fully-connected": lambda: FullyConnected(64, 7, 5, 2, np.float64),
     "conv": lambda: Convolutional((8, 8), (3, 4), 2, np.float64),
+    "conv-autoencoder": lambda: ConvolutionalAutoencoder((16, 16), (3, 4), np.float64),
 }
 
 
