@@ -52,11 +52,13 @@ def read_pictures(
         for page, its_colour in pages:
             in_colour += its_colour
             sizes.setdefault(page.shape[:2], file)
+            if len(sizes) > 1:
+                continue  # they are refused below
             kind = np.promote_types(dtype, page.dtype), max(channels, page.shape[2])
             if kind != (dtype, channels):
                 pixels = bytearray(_as_kind(np.frombuffer(pixels, dtype), channels, *kind))
                 dtype, channels = kind
-            pixels += _as_kind(page.ravel(), page.shape[2], *kind).tobytes()
+            pixels += _as_kind(page.ravel(), page.shape[2], *kind).data
         if len(sizes) > 1:
             shown = ", ".join(f"{f.name} {h} x {w}" for (h, w), f in sizes.items())
             raise InputError(
@@ -158,14 +160,19 @@ def _read_page(
         if _has_colour(image):
             return np.asarray(image), True
         return np.asarray(image.getchannel(0))[..., None], False
-    lost = lost or (picture.mode not in GREY and _has_colour(picture))
-    return np.asarray(_prepared(picture, size, "L"))[..., None], lost
+    pixels = np.asarray(_prepared(picture, size, "L"))[..., None]
+    return pixels, lost or (picture.mode not in GREY and _has_colour(picture))
 
 
 def _has_colour(picture: Image.Image) -> bool:
-    """Whether red, green and blue differ anywhere."""
-    channels = (picture if picture.mode[:3] == "RGB" else picture.convert("RGB")).split()[:RGB]
-    return any(ImageChops.difference(a, b).getbbox() for a, b in pairwise(channels))
+    """Whether red, green and blue differ anywhere; some rows at a time, for the memory's sake."""
+    rows = max(1, (1 << 20) // picture.width)
+    for top in range(0, picture.height, rows):
+        box = (0, top, picture.width, min(top + rows, picture.height))
+        channels = picture.crop(box).convert("RGB").split()
+        if any(ImageChops.difference(a, b).getbbox() for a, b in pairwise(channels)):
+            return True
+    return False
 
 
 def _prepared(picture: Image.Image, size: tuple[int, int] | None, mode: str) -> Image.Image:
@@ -180,9 +187,11 @@ def _prepared(picture: Image.Image, size: tuple[int, int] | None, mode: str) -> 
     if picture.mode[0] in "IF":
         image = Image.fromarray(_deep_grey(picture))
     else:
+        clear = picture.has_transparency_data
+        alpha = picture.convert("RGBA").getchannel("A") if clear else None
+        picture.info.pop("transparency", None)  # in a palette: Pillow warns of what is done already
         image = picture if picture.mode == mode else picture.convert(mode)
-        if picture.has_transparency_data:
-            alpha = picture.convert("RGBA").getchannel("A")
+        if alpha:
             image = Image.composite(image, Image.new(mode, image.size, "white"), alpha)
     if size and image.size != size[::-1]:
         image = ImageOps.fit(image, size[::-1])

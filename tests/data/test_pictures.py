@@ -293,7 +293,8 @@ def test_other_ways_to_store_colour(tmp_path):
     clear = whole.convert("RGBA")
     clear.putalpha(Image.fromarray(np.repeat(np.uint8([255, 0]), 32).reshape(8, 8)))
     clear.save(tmp_path / "clear.png")
-    for name in ("palette.png", "palette.gif", "inks.tif"):
+    whole.quantize(4).save(tmp_path / "partly.png", transparency=bytes([255, 255, 0]))
+    for name in ("palette.png", "palette.gif", "inks.tif", "partly.png"):
         np.testing.assert_array_equal(read_pictures([tmp_path / name], None, True)[0][0], rgb, name)
     rgb[4:] = 255
     np.testing.assert_array_equal(read_pictures([tmp_path / "clear.png"], None, True)[0][0], rgb)

@@ -72,6 +72,12 @@ def weights_are_usable(load: Callable[[Path], Run], path: Path) -> None:
     checkpoint_is_usable(begun)
 
 
+def picture_is_read(path: Path) -> None:
+    """In grey and in colour, one after the other."""
+    for colour in (False, True):
+        read_pictures([path], None, colour)
+
+
 READERS: dict[str, Callable[[Path], object]] = {
     "checkpoint.npz": checkpoint_is_usable,
     "weights.safetensors": partial(weights_are_usable, load_weights),
@@ -83,7 +89,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "images-idx3": lambda path: _read_idx(path, (28, 28)),
     "images-idx3.gz": lambda path: _read_idx(path, (28, 28)),
     "grid.png": lambda path: read_image_grid(path, (3, 2)),
-    **dict.fromkeys(PICTURES, lambda path: read_pictures([path])),
+    "colour.png": lambda path: read_image_grid(path, (3, 2, 3)),
+    **dict.fromkeys(PICTURES, picture_is_read),
 }
 
 
@@ -92,6 +99,8 @@ def draw_picture(path: Path, rng: np.random.Generator) -> None:
     deep = path.name in ("deep.png", "a.tif")
     pixels = rng.integers(0, 2**16, (3, 9, 7), np.uint16)
     frames = [Image.fromarray(page if deep else page.astype(np.uint8)) for page in pixels]
+    if path.name in ("a.bmp", "turned.jpg"):
+        frames = [Image.merge("RGB", frames)]
     exif = Image.Exif()
     exif[0x0112] = 6
     options: dict[str, object] = {"exif": exif} if path.name in ("grey.png", "turned.jpg") else {}
@@ -122,6 +131,7 @@ def whole_files() -> dict[str, bytes]:
         (folder / "images-idx3").write_bytes(idx)
         (folder / "images-idx3.gz").write_bytes(gzip.compress(idx))
         image_grid(rng.random((9, 6)), (3, 2), folder / "grid.png")
+        image_grid(rng.random((9, 18)), (3, 2, 3), folder / "colour.png")
         for kind in PICTURES:
             draw_picture(folder / kind, rng)
         return {kind: (folder / kind).read_bytes() for kind in READERS}
