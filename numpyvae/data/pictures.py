@@ -18,7 +18,7 @@ from ..errors import InputError, say
 from ..functional import Array
 from .dataset import as_floats
 from .files import StrPath, make_folder, reading, replacing
-from .pixels import KEPT, RGB, check_range
+from .pixels import KEPT, check_range
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")  # no other decoder is ever reached
 MOST_PIXELS = 50_000_000  # in one picture

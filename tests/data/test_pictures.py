@@ -311,6 +311,16 @@ def test_grey_in_three_channels_is_grey(tmp_path, kind):
     np.testing.assert_allclose(images.astype(int), grey[None], atol=2)
 
 
+def test_one_pixel_of_colour_is_enough(tmp_path):
+    """Even the last one of more than are looked at together."""
+    rgb = np.full((1200, 1000, 3), 100, np.uint8)
+    rgb[-1, -1, 2] = 101
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    assert read_pictures([tmp_path / "a.png"], None, True)[0].shape == (1, 1200, 1000, 3)
+    with pytest.warns(InputWarning, match="read in grey, without the colour"):
+        read_pictures([tmp_path / "a.png"])
+
+
 def test_pages_in_grey_and_in_colour_become_colour_together(tmp_path):
     rgb = RNG.integers(0, 256, (2, 4, 6, 3), np.uint8)
     pages = [Image.fromarray(page) for page in (IMAGES[0], rgb[0], DEEP[0], rgb[1])]
