@@ -71,12 +71,29 @@ def own_folder(own_images, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def unrendered(monkeypatch) -> None:
-    """Files of figures hold the numbers that these show: drawing takes most of a short training."""
-    from processes import write_numbers
+@pytest.fixture(scope="session")
+def unrendered_within():
+    """``with unrendered_within(): ...``: files of figures hold the numbers that these show.
 
-    monkeypatch.setattr("numpyvae.figures.style.Picture.savefig", write_numbers)
+    Drawing takes most of a short training.
+    """
+
+    @contextmanager
+    def unrendered_within():
+        from processes import write_numbers
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("numpyvae.figures.style.Picture.savefig", write_numbers)
+            yield
+
+    return unrendered_within
+
+
+@pytest.fixture
+def unrendered(unrendered_within):
+    """Files of figures hold the numbers that these show, throughout."""
+    with unrendered_within():
+        yield
 
 
 # Commands

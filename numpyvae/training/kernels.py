@@ -4,6 +4,7 @@ They decide in which order sums are rounded, so a run goes on to the bit only wi
 """
 
 import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,14 @@ def blas_threads() -> int:
 
 def _blas() -> list[dict[str, Any]]:
     """NumPy's own where it brings one; SciPy, for one, brings another into the same process."""
-    from threadpoolctl import threadpool_info
-
-    found = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
+    found = [lib for lib in _libraries().info() if lib["user_api"] == "blas"]
     beside_numpy = os.path.realpath(os.path.dirname(np.__file__))  # numpy.libs, numpy/.dylibs
     return [lib for lib in found if lib["filepath"].startswith(beside_numpy)] or found
+
+
+@cache
+def _libraries() -> Any:
+    """NumPy's BLAS and others that are loaded by now: finding them takes longer than asking."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -31,9 +31,10 @@ class LastDigitNoise(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if isinstance(result, Tensor) and result.is_floating_point() and _is_new(result, args):
-            noise = 4 * torch.rand(result.shape, generator=self.generator) - 2
+            noise = torch.empty(result.shape, dtype=result.dtype)
+            noise.uniform_(-2, 2, generator=self.generator)
             size = _cross_entropy_terms(result, args[0]) if func == CROSS_ENTROPY else result
-            result.add_(torch.finfo(result.dtype).eps * size * noise.to(result))
+            result.addcmul_(size, noise.to(result.device), value=torch.finfo(result.dtype).eps)
         return result
 
 

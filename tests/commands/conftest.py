@@ -14,9 +14,14 @@ def numpyvae(own_folder, call):
 
 
 @pytest.fixture
-def train(numpyvae):
-    """train(line): ``numpyvae train`` with a model and images that take no time."""
-    return lambda line: numpyvae(f"train {TINY} {line}")
+def train(numpyvae, unrendered_within):
+    """train(line): ``numpyvae train`` with a model, images and figures that take no time."""
+
+    def train(line):
+        with unrendered_within():
+            return numpyvae(f"train {TINY} {line}")
+
+    return train
 
 
 @pytest.fixture

@@ -154,8 +154,8 @@ def test_an_output_that_nobody_reads_ends_the_command_without_a_word(own_folder)
     assert (own_folder / "status").read_text() == "141\n"
 
 
-def test_any_terminal_can_show_any_text(own_folder):
-    shell(f"{TRAIN} --epochs 1")
+def test_any_terminal_can_show_any_text(train):
+    train("--epochs 1 --out run")
     ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = shell("$NUMPYVAE evaluate run --n 6 --importance-samples 2", **ascii_only)
     assert (done.returncode, done.stderr) == (0, "")
@@ -240,13 +240,13 @@ def test_a_matplotlib_that_cannot_start_is_one_line(own_folder):
     assert not os.path.exists("run")
 
 
-def test_our_files_are_read_and_written_in_utf_8_wherever_one_is(own_folder):
-    shell(TRAIN)
+def test_our_files_are_read_and_written_in_utf_8_wherever_one_is(numpyvae, train):
+    train("--epochs 2 --out run")
     elsewhere = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = shell("$NUMPYVAE explore run", **elsewhere)
     assert (done.returncode, done.stderr) == (0, "")
     with open("run/explore.html", "rb") as there:
         page = there.read()
-    shell("$NUMPYVAE explore run")
+    numpyvae("explore run")
     with open("run/explore.html", "rb") as here:
         assert page == here.read()

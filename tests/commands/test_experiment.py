@@ -10,7 +10,7 @@ from numpyvae import Config, load_checkpoint
 from numpyvae.commands import experiment
 
 
-def test_the_command_of_a_report_makes_it(numpyvae):
+def test_the_command_of_a_report_makes_it(numpyvae, unrendered):
     line = "experiment beta --dataset own.npz --epochs 1 --seed 3 --seeds 2"
     np.savez("own.npz", images=np.random.default_rng(0).integers(0, 255, (90, 5, 4), np.uint8))
     status, out, _ = numpyvae(f"{line} --values 2 0.25")

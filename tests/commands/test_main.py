@@ -20,6 +20,8 @@ from numpyvae import (
 from numpyvae.commands.main import COMMANDS, main
 from numpyvae.training.folder import begin_run
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "experiment beta"])
 def test_help_says_what_a_command_does(numpyvae, command):
@@ -150,7 +152,7 @@ def test_a_users_mistake_is_one_line_and_status_2(
 
 
 @pytest.fixture(scope="module")
-def trained_folder(own_images, tmp_path_factory):
+def trained_folder(own_images, tmp_path_factory, unrendered_within):
     """A folder with a run, good images, broken ones, and some that are no numbers."""
     folder = tmp_path_factory.mktemp("trained")
     own_images(folder)
@@ -162,7 +164,7 @@ def trained_folder(own_images, tmp_path_factory):
     np.save(folder / "wide.npy", np.full((3, 1, 900_000), 99, np.uint8))
     for name in ("pipe", "pipe.npz", "pipe.png"):
         os.mkfifo(folder / name)
-    with pytest.MonkeyPatch.context() as patch:
+    with unrendered_within(), pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         tiny = "train --dataset own.npz --hidden 6 5 --z-dim 2 --batch-size 16 --epochs 1 --out"
         assert main([*tiny.split(), "run"]) == 0

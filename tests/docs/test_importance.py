@@ -20,7 +20,7 @@ def test_the_page_has_a_row_for_everything_that_is_measured():
     assert all(row[-1].rstrip(" |") for row in rows("mistakes")[1:])
 
 
-def test_a_table_trains_and_evaluates_what_is_missing(own_folder, monkeypatch, capsys):
+def test_a_table_trains_and_evaluates_what_is_missing(own_folder, monkeypatch, capsys, unrendered):
     monkeypatch.setattr(importance, "ROWS", (("elbo", 1), ("importance", 2)))
     monkeypatch.setattr(importance, "SEEDS", {1: (0, 1), 2: (0,)})
     settings = {"own": "--dataset own.npz --hidden 6 6 --epochs 1"}

@@ -8,7 +8,7 @@ import pytest
 SMALL = "--hidden 4 4 --z-dim 2 --batch-size 500"
 
 
-def test_the_middle_of_a_long_training_is_left_out(tmp_path, monkeypatch):
+def test_the_middle_of_a_long_training_is_left_out(tmp_path, monkeypatch, unrendered):
     monkeypatch.chdir(tmp_path)
     printed = make_pictures.output(f"numpyvae train --epochs 6 {SMALL}")
     assert re.findall(r"^ +(\d/6|\.\.\.)", printed, re.MULTILINE) == [

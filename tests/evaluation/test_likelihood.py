@@ -96,10 +96,15 @@ class LinearGaussian:
         self.log_likelihood = -0.5 * (pixels * np.log(2 * np.pi) + log_determinant + squares)
 
 
-@pytest.fixture
-def linear_gaussian(monkeypatch):
-    monkeypatch.setattr("numpyvae.data.dataset.check_range", lambda _: None)  # x is any number
+@pytest.fixture(scope="module")
+def linear_gaussian_model():
     return LinearGaussian()
+
+
+@pytest.fixture
+def linear_gaussian(monkeypatch, linear_gaussian_model):
+    monkeypatch.setattr("numpyvae.data.dataset.check_range", lambda _: None)  # x is any number
+    return linear_gaussian_model
 
 
 class wrong_posterior:

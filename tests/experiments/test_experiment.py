@@ -87,7 +87,7 @@ def assert_report(folder, results):
         assert bullet(finding) in text
 
 
-def test_generation_from_end_to_end(config, data, tmp_path, monkeypatch):
+def test_generation_from_end_to_end(config, data, tmp_path, monkeypatch, unrendered_within):
     out = tmp_path / "out"
     results = redo(GENERATION, config, data, out, seeds=2)
     assert_report(out / "generation", results)
@@ -103,7 +103,8 @@ def test_generation_from_end_to_end(config, data, tmp_path, monkeypatch):
     before = (out / "generation" / "report.md").read_bytes()
     (out / "generation" / "report.md").unlink()
     monkeypatch.setattr(runs, "train", None)
-    redo(GENERATION, config, data, out, seeds=2)
+    with unrendered_within():
+        redo(GENERATION, config, data, out, seeds=2)
     assert (out / "generation" / "report.md").read_bytes() == before
 
 
@@ -139,9 +140,12 @@ def test_the_articles_autoencoder_is_compared_where_it_takes_the_images(config, 
     assert "|  | autoencoder | convolutional autoencoder | VAE |" in text
 
 
-def test_a_sweep_from_end_to_end_uses_the_runs_that_are_there(config, data, tmp_path, monkeypatch):
+def test_a_sweep_from_end_to_end_uses_the_runs_that_are_there(
+    config, data, tmp_path, monkeypatch, unrendered_within
+):
     out = tmp_path / "out"
-    redo(GENERATION, config, data, out, seeds=2)
+    with unrendered_within():
+        redo(GENERATION, config, data, out, seeds=2)
     trained = []
 
     def watched(config, data, folder, **options):
@@ -281,7 +285,9 @@ def test_damaged_results_are_one_error(tmp_path, text):
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
-def test_images_without_labels_are_reported_on_to_the_end(data, config, tmp_path, experiment):
+def test_images_without_labels_are_reported_on_to_the_end(
+    data, config, tmp_path, experiment, unrendered
+):
     data = replace(data, train_labels=None, test_labels=None)
     values = experiment.values[:2] if experiment.setting else None
     redo(experiment, config, data, tmp_path, values, seeds=2)

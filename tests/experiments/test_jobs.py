@@ -178,7 +178,7 @@ def test_a_training_that_breaks_down_ends_all(settings, tiny, tmp_path):
         train_all(settings, [0], tiny, tmp_path, workers=processes(2, 1))
 
 
-def test_a_run_is_trained_part_by_part_without_our_disk(tiny, tiny_config, tmp_path):
+def test_a_run_is_trained_part_by_part_without_our_disk(tiny, tiny_config, tmp_path, unrendered):
     train(tiny_config, tiny, tmp_path / "whole")
     files, parts = {}, []
     for _ in range(tiny_config.epochs):

@@ -72,14 +72,14 @@ def test_a_wrong_gradient_is_named_and_has_status_1(call, monkeypatch):
     assert out.splitlines()[-1].startswith("WRONG: x, mean, log_var, z, encoder1.weight")
 
 
-def test_a_trained_run_is_checked_with_its_own_sizes(call, own_folder):
+def test_a_trained_run_is_checked_with_its_own_sizes(call, own_folder, unrendered):
     call(main, "train --dataset own.npz --epochs 1 --hidden 6 5 --z-dim 2 --device cpu --out run")
     status, out, _ = call(main, "gradcheck run")
     assert status == 0
     assert out.startswith("30-6-5-2 and back, weights of run, float64\n")
 
 
-def test_a_run_with_importance_samples_is_checked_with_its_own(call, own_folder):
+def test_a_run_with_importance_samples_is_checked_with_its_own(call, own_folder, unrendered):
     line = "train --dataset own.npz --epochs 1 --hidden 6 5 --z-dim 2 --device cpu --out run"
     call(main, f"{line} --importance-samples 3")
     status, out, _ = call(main, "gradcheck run")

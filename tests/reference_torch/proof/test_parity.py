@@ -456,6 +456,8 @@ def test_importance_samples(draw, dims, samples, reconstruction, scale, bound):
     iwae.parameters.flat[...] = vae.parameters.flat
     beta = 0.3 if bound == "elbo" else 1.0
     comparisons = model_parity(iwae, x, draw.normal(len(x) * samples, vae.z_dim), beta)
+    # Where rounding moves log w by nats, it moves PyTorch's exp(log w - log sum) by any factor.
+    assume(abs(comparisons[0].reference) * np.finfo(draw.dtype).eps < 1)
     names = ["total", "reconstruction", "kl", "x", "mean", "log_var", "z", *vae.parameters]
     assert [comparison.name for comparison in comparisons] == names
     assert_agree(comparisons)

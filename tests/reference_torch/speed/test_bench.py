@@ -26,14 +26,18 @@ def tiny(monkeypatch):
     monkeypatch.setattr(bench, "starting", lambda: {"import numpy": ["-c", "import numpy"]})
 
 
-def test_bench_reports_tables_json_and_plot(call, own_folder, tiny):
-    line = "bench --rounds 3 --epochs 1 --dataset own.npz --json b.json --no-growth --threads 1"
+def test_bench_reports_tables_json_and_plot(call, own_folder, tiny, monkeypatch):
+    monkeypatch.setattr(bench, "BATCHES", {"2": TINY, "3": {**TINY, "batch": 3}})
+    line = "bench --rounds 2 --epochs 1 --dataset own.npz --json b.json --no-growth --threads 1"
     status, out, _ = call(main, line)
     assert status == 0
     results = json.loads((own_folder / "b.json").read_text())
-    times = results["milliseconds per step"]["1 thread"]["2"]
-    assert times.keys() == {PRODUCTS, NUMPY, DEFAULT, *PARTS}
-    assert len(times[NUMPY]) == 3
+    by_size = results["milliseconds per step"]["1 thread"]
+    assert by_size.keys() == {"2", "3"}
+    for times in by_size.values():
+        assert times.keys() == {PRODUCTS, NUMPY, DEFAULT, *PARTS}
+        assert all(len(rounds) == 2 for rounds in times.values())
+    times = by_size["2"]
     ratio = median(a / b for a, b in zip(times[DEFAULT], times[NUMPY], strict=True))
     assert f"  {ratio:.2f} (" in out
     assert "batch 2, 1 thread:" in out
@@ -84,12 +88,6 @@ def test_contenders_stay_alive_and_take_turns(monkeypatch):
     begin, end = [("begins", "A", "4"), ("begins", "B", "4")], [("ends", "B"), ("ends", "A")]
     assert events == [*begin, *turns, *end]
     assert results == {size: {"A": [1.0] * 3, "B": [1.0] * 3} for size in "xy"}
-
-
-def test_a_real_contender_has_its_figures_by_size():
-    results = bench.measure_steps([NUMPY], {"a": TINY, "b": TINY}, rounds=2, threads=1)
-    assert all(times.keys() == {NUMPY, *PARTS} for times in results.values())
-    assert all(len(times) == 2 for size in results.values() for times in size.values())
 
 
 def test_the_first_epoch_of_the_digits_comes_soon():
