@@ -175,6 +175,6 @@ def test_all_tables_are_filled_in(page, monkeypatch):
     assert "| a | 2.00 (1.00 to 3.00) |  |  |" in filled["commands"]
     assert "| b | 2.00 (2.00 to 2.00) | 0.40 (0.30 to 0.50) | 170 MiB |" in filled["commands"]
     assert filled["parts"] == (
-        "- Batch 64: forward 1.00 ms, forward and backward 1.00 ms, Adam 1.00 ms; matrix products alone 1.00 "
-        "ms, in PyTorch 1.00 ms.\n"
+        "- Batch 64: forward 1.00 ms, forward and backward 1.00 ms, Adam 1.00 ms; matrix products "
+        "alone 1.00 ms, in PyTorch 1.00 ms.\n"
     )
