@@ -192,7 +192,9 @@ def _prepared(picture: Image.Image, size: tuple[int, int] | None, mode: str) -> 
         picture.info.pop("transparency", None)  # in a palette: Pillow warns of what is done already
         image = picture if picture.mode == mode else picture.convert(mode)
         if alpha:
-            image = Image.composite(image, Image.new(mode, image.size, "white"), alpha)
+            white = Image.new(mode, image.size, "white")
+            white.paste(image, mask=alpha)
+            image = white
     if size and image.size != size[::-1]:
         image = ImageOps.fit(image, size[::-1])
         if image.mode == "F":  # bicubic interpolation overshoots at edges

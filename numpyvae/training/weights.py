@@ -117,7 +117,7 @@ def run_with_weights(
         raise InputError(f"{path} does not say for which images its convolutions are: their size")
     image_shape = image_shape_of(image_shape or (math.isqrt(inputs[0]),) * 2)
     height, width, *_ = image_shape
-    if inputs[0] == RGB * (1 if network == "conv" else height * width):
+    if inputs[0] == RGB * (1 if len(inputs) > 1 else height * width):
         image_shape = (height, width, RGB)
     if network == "fully-connected" and [math.prod(image_shape)] != inputs:
         raise InputError(f"{path} is for images of {inputs[0]} pixels, which is not {image_shape}")
