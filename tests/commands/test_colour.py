@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from numpyvae import load_checkpoint
+from numpyvae import Config, load_checkpoint, load_dataset, train
 from numpyvae.commands.main import main
 from numpyvae.errors import InputWarning
 
@@ -114,8 +114,8 @@ def test_other_commands_take_the_run(numpyvae, folder):
 
 
 def test_a_run_goes_on_and_is_carried(numpyvae, folder):
-    train = f"train --dataset own {TINY} --quiet"
-    assert numpyvae(f"{train} --epochs 1 --out again")[0] == 0
+    line = f"train --dataset own {TINY} --quiet"
+    assert numpyvae(f"{line} --epochs 1 --out again")[0] == 0
     assert numpyvae("train --epochs 2 --out again --resume --quiet")[0] == 0
     run, again = load_checkpoint("run"), load_checkpoint("again")
     np.testing.assert_array_equal(again.vae.parameters.flat, run.vae.parameters.flat)
@@ -151,6 +151,14 @@ def test_arrays_in_colour_are_trained_on_whatever_their_order(numpyvae):
 @pytest.mark.usefixtures("numpyvae")
 def test_grey_and_colour_are_not_taken_for_each_other(assert_mistake, line, message):
     assert_mistake(main, line, message)
+
+
+def test_a_fully_connected_network_takes_colour_from_python(drawn, assert_mistake):
+    data = load_dataset("rgb.npy", colour=True)
+    run = train(Config("rgb.npy", epochs=1, hidden=(6, 5), z_dim=2), data, "full-colour")
+    assert (run.image_shape, run.vae.x_dim) == (SHAPE, 270)
+    drawn("reconstruct full-colour --n 3")
+    assert_mistake(main, "explore full-colour", "the page shows models of grey images")
 
 
 def test_a_grey_run_reads_pictures_in_grey_which_is_said(numpyvae):
