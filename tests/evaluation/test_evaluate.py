@@ -131,7 +131,7 @@ def test_what_does_not_fit_is_an_error(runs, data):
             evaluate(run, data, **settings)
     pixels = np.zeros((4, 4), np.uint8)
     other = Dataset("other", pixels, None, pixels, None, (2, 2))
-    with pytest.raises(InputError, match=r"\(28, 28\), other has \(2, 2\)"):
+    with pytest.raises(InputError, match="28 x 28 pixels, other has 2 x 2 pixels"):
         evaluate(run, other)
     with pytest.raises(InputError, match="number of test images in digits must be at least 2"):
         evaluate(
