@@ -435,11 +435,12 @@ def test_commands_on_an_autoencoder_and_what_they_refuse(
     assert copy.config == replace(run.config, epochs=copy.config.epochs)
 
 
-def test_weights_of_the_articles_network_by_other_names(tmp_path):
-    """As a pair of Sequentials names them, without our settings."""
+@pytest.mark.parametrize("image_shape", [(16, 28), (16, 28, 3)])
+def test_weights_of_the_articles_network_by_other_names(tmp_path, image_shape):
+    """As a pair of Sequentials names them, without our settings; their channels say the colour."""
     from safetensors.numpy import save_file
 
-    ours = numpyvae.VAE(ConvolutionalAutoencoder((16, 28), (3, 4), seed=1)).parameters
+    ours = numpyvae.VAE(ConvolutionalAutoencoder(image_shape, (3, 4), seed=1)).parameters
     names = {"encoder1": "encoder.0", "encoder2": "encoder.3"}
     names |= {"decoder1": "decoder.0", "decoder2": "decoder.2", "decoder3": "decoder.4"}
     theirs = {f"{names[k.split('.')[0]]}.{k.split('.')[1]}": w for k, w in ours.items()}
@@ -449,6 +450,7 @@ def test_weights_of_the_articles_network_by_other_names(tmp_path):
     path, names = tmp_path / "w.safetensors", tmp_path / "names.txt"
     run = numpyvae.load_weights(path, image_shape=(16, 28), names=names)
     np.testing.assert_array_equal(run.vae.parameters.flat, ours.flat)
+    assert run.image_shape == image_shape
     assert (run.config.network, run.config.z_dim, run.config.noise) == (
         "conv-autoencoder",
         8,
