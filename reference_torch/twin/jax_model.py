@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from numpyvae.convolutional import Convolutional
+from numpyvae.convolutional import Convolutional, ConvolutionalAutoencoder
 from numpyvae.importance import Bound
 from numpyvae.network import FullyConnected, Network
 from numpyvae.reconstruction import Reconstruction
@@ -37,32 +37,69 @@ def fully_connected() -> tuple[Coder, Coder]:
     return encode, decode
 
 
+def convolution(w: Weights, layer: str, x: jax.Array, stride: int) -> jax.Array:
+    """With padding 1."""
+    kernel, bias = w[f"{layer}.weight"], w[f"{layer}.bias"]
+    strides, padding = (stride, stride), ((1, 1), (1, 1))
+    return jax.lax.conv_general_dilated(x, kernel, strides, padding, None, None, AXES) + bias
+
+
+def transposed(
+    w: Weights,
+    layer: str,
+    x: jax.Array,
+    stride: int,
+    padding: int,
+    output_padding: Sequence[int] = (0, 0),
+) -> jax.Array:
+    """The transposed convolution: 0 between the pixels, and the kernel turned round."""
+    kernel = jnp.flip(w[f"{layer}.weight"], (2, 3)).swapaxes(0, 1)
+    around = kernel.shape[-1] - 1 - padding
+    both = tuple((around, around + more) for more in output_padding)
+    dilation = (stride, stride)
+    y = jax.lax.conv_general_dilated(x, kernel, (1, 1), both, dilation, None, AXES)
+    return y + w[f"{layer}.bias"]
+
+
 def convolutional(image_shape: Sequence[int], channels: Sequence[int]) -> tuple[Coder, Coder]:
     """``Convolutional``, likewise. JAX has images as rows of pixels with their channels, too."""
     height, width, c0 = (*image_shape, 1)[:3]
 
-    def halve(w: Weights, layer: str, x: jax.Array) -> jax.Array:
-        padding = ((1, 1), (1, 1))
-        kernel, bias = w[f"{layer}.weight"], w[f"{layer}.bias"]
-        return jax.lax.conv_general_dilated(x, kernel, (2, 2), padding, None, None, AXES) + bias
-
-    def double(w: Weights, layer: str, x: jax.Array, size: tuple[int, int]) -> jax.Array:
-        """The transposed convolution: 0 between the pixels, and the kernel turned round."""
-        kernel = jnp.flip(w[f"{layer}.weight"], (2, 3)).swapaxes(0, 1)
-        padding = tuple((2, 2 + n % 2) for n in size)
-        y = jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, (2, 2), None, AXES)
-        return y + w[f"{layer}.bias"]
-
     def encode(w: Weights, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        h1 = jax.nn.relu(halve(w, "encoder1", x.reshape(-1, height, width, c0)))
-        h2 = jax.nn.relu(halve(w, "encoder2", h1)).reshape(len(x), -1)
+        h1 = jax.nn.relu(convolution(w, "encoder1", x.reshape(-1, height, width, c0), 2))
+        h2 = jax.nn.relu(convolution(w, "encoder2", h1, 2)).reshape(len(x), -1)
         return linear(w, "mean", h2), linear(w, "log_var", h2)
 
     def decode(w: Weights, z: jax.Array) -> jax.Array:
         h3 = jax.nn.relu(linear(w, "decoder1", z))
         h3 = h3.reshape(-1, height // 4, width // 4, channels[1])
-        h4 = jax.nn.relu(double(w, "decoder2", h3, (height // 2, width // 2)))
-        return double(w, "decoder3", h4, (height, width)).reshape(len(z), -1)
+        h4 = jax.nn.relu(transposed(w, "decoder2", h3, 2, 1, (height // 2 % 2, width // 2 % 2)))
+        return transposed(w, "decoder3", h4, 2, 1, (height % 2, width % 2)).reshape(len(z), -1)
+
+    return encode, decode
+
+
+def convolutional_autoencoder(
+    image_shape: Sequence[int], channels: Sequence[int]
+) -> tuple[Coder, Coder]:
+    """``ConvolutionalAutoencoder``, likewise."""
+    height, width, c0 = (*image_shape, 1)[:3]
+
+    def pool(x: jax.Array, stride: int) -> jax.Array:
+        window, strides = (1, 2, 2, 1), (1, stride, stride, 1)
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, "VALID")
+
+    def encode(w: Weights, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        image = 2 * x.reshape(-1, height, width, c0) - 1
+        p1 = pool(jax.nn.relu(convolution(w, "encoder1", image, 3)), 2)
+        mean = pool(jax.nn.relu(convolution(w, "encoder2", p1, 2)), 1).reshape(len(x), -1)
+        return mean, jnp.zeros_like(mean)
+
+    def decode(w: Weights, z: jax.Array) -> jax.Array:
+        code = z.reshape(-1, (height - 4) // 12, (width - 4) // 12, channels[1])
+        h3 = jax.nn.relu(transposed(w, "decoder1", code, 2, 0))
+        h4 = jax.nn.relu(transposed(w, "decoder2", h3, 3, 1))
+        return 2 * transposed(w, "decoder3", h4, 2, 1).reshape(len(z), -1)
 
     return encode, decode
 
@@ -70,6 +107,7 @@ def convolutional(image_shape: Sequence[int], channels: Sequence[int]) -> tuple[
 TWINS: dict[type[Network], Callable[[Any], tuple[Coder, Coder]]] = {
     FullyConnected: lambda network: fully_connected(),  # noqa: ARG005
     Convolutional: lambda network: convolutional(*network.sizes[:2]),
+    ConvolutionalAutoencoder: lambda network: convolutional_autoencoder(*network.sizes),
 }
 
 

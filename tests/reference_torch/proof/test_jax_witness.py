@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from numpyvae import VAE, Adam, Convolutional, FullyConnected, InputError
+from numpyvae import VAE, Adam, Convolutional, ConvolutionalAutoencoder, FullyConnected, InputError
 from numpyvae import functional as F
 from numpyvae.flat import FlatArrays
 from numpyvae.importance import IWAE
@@ -50,12 +50,18 @@ class TestJax:
         assert_agree(comparisons)
 
     @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-    def test_convolutions(self, parity, dtype):
-        """Of images whose sides leave a pixel over at both halvings."""
+    @pytest.mark.parametrize(
+        ("network", "sizes"),
+        [
+            (Convolutional, ((11, 10, 2), (3, 4), 2)),  # a pixel is left over at both halvings
+            (ConvolutionalAutoencoder, ((16, 28, 2), (3, 4))),
+        ],
+    )
+    def test_convolutions(self, parity, dtype, network, sizes):
         rng = np.random.default_rng(0)
-        vae = VAE(Convolutional((11, 10, 2), (3, 4), 2, dtype, seed=0), "bce")
-        x = rng.random((3, 220)).astype(dtype)
-        assert_agree(parity(vae, x, rng.standard_normal((3, 2)).astype(dtype)))
+        vae = VAE(network(*sizes, dtype, seed=0), "bce")
+        x = rng.random((3, vae.x_dim)).astype(dtype)
+        assert_agree(parity(vae, x, rng.standard_normal((3, vae.z_dim)).astype(dtype)))
 
     @pytest.mark.parametrize("bound", [None, "dreg"])
     def test_a_lost_path_is_noticed(self, parity, bound, monkeypatch):
