@@ -197,8 +197,7 @@ def table(result: Evaluation) -> str:
         )
     if not config.noise:
         notes.append(
-            "Training without noise leaves the widths of q(z|x) to chance: the bounds hold, but "
-            "say little."
+            "Training without noise fits no widths of q(z|x): the bounds hold, but say little."
         )
     headings = ", ".join(f'"{heading}"' for heading in EXPLAINED)
     notes.append(f"What these numbers mean: {headings} in docs/experiments.md.")
