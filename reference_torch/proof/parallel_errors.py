@@ -1,5 +1,7 @@
 """Deliberate errors in sharing out a minibatch, as those in ``deliberate_errors``."""
 
+from numpyvae.training import steps
+
 from ..twin.parallel import World
 from ..twin.training import TorchStepper
 from .deliberate_errors import PARAMETERS, Change, DeliberateError
@@ -33,13 +35,7 @@ PARALLEL_ERRORS = (
     DeliberateError(
         "the rest of the images left out",
         "Where the number of processes does not divide the batch, some have a row more.",
-        (
-            Change(
-                World,
-                "images * rank // self.size",
-                "images // self.size * rank",
-            ),
-        ),
+        (Change(steps, "images * number // size", "images // size * number"),),
         ("total", "reconstruction", "kl", *PARAMETERS),
         processes=2,
     ),

@@ -144,17 +144,17 @@ def test_a_run_that_will_disappoint_says_so_and_names_the_cure(train):
     _, out, _ = train("--epochs 2 --out few")
     few = "These were 8 training steps in all, which is few: try more --epochs."
     assert out.splitlines()[-1] == few
-    _, out, _ = train("--epochs 70 --beta 100 --out collapsed")
+    _, out, _ = train("--epochs 20 --batch-size 4 --beta 100 --out collapsed")
     assert " ".join(out.splitlines()).endswith(
         "The KL divergence is 0.00 nats per image: the codes say next to nothing, and all "
         "samples will be much the same. A smaller --beta helps, or --beta-warmup EPOCHS."
     )
-    _, out, _ = train("--epochs 70 --beta 0.5 --beta-warmup 100 --out rising")
+    _, out, _ = train("--epochs 20 --batch-size 4 --beta 0.5 --beta-warmup 40 --out rising")
     assert " ".join(out.splitlines()).endswith(
-        "The weight of the KL divergence has risen to 0.35 only, not to 0.5: --resume with more "
+        "The weight of the KL divergence has risen to 0.25 only, not to 0.5: --resume with more "
         "--epochs goes on."
     )
-    _, out, _ = train("--epochs 70 --beta 0.001 --lr 0.01 --out well")
+    _, out, _ = train("--epochs 20 --batch-size 4 --beta 0.001 --lr 0.01 --out well")
     assert out.splitlines()[-1].endswith("samples.")
 
 
