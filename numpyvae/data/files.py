@@ -42,7 +42,8 @@ def reading(path: StrPath) -> Iterator[IO[bytes]]:
     read: a pipe would let us wait, a device might never end.
     """
     try:
-        with open(user_path(path), "rb", opener=_without_waiting) as stream:
+        # Not a new Path, which takes as long as reading a small file
+        with open(os.path.expanduser(path), "rb", opener=_without_waiting) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise ValueError("it is not a regular file")
             yield stream

@@ -139,7 +139,7 @@ def _list_pictures(folder: Path) -> tuple[list[Path], list[str] | None]:
         raise InputError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
     if left_out:
         say(f"{folder}: left out, hidden or no pictures: {_listed(sorted(left_out), folder)}")
-    files.sort()
+    files.sort(key=lambda file: file.parts)
     loose = [file for file in files if file.parent == folder]
     if loose and len(loose) < len(files):
         say(
