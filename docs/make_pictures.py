@@ -4,9 +4,10 @@
     python docs/make_pictures.py drawings     the graph and the error of finite differences
     python docs/make_pictures.py outputs      what commands print, and their pictures
     python docs/make_pictures.py latent       docs/experiments/*.png: looking around latent spaces
+    python docs/make_pictures.py colour       landscapes, original and decoded
 
-"outputs" trains on the embedded digits, three times, and "latent" on MNIST, three times (from
-NUMPYVAE_DATA, or downloaded): some minutes each. The parts of a page that are outputs (see
+"outputs" trains on the embedded digits, three times, "latent" on MNIST, three times (from
+NUMPYVAE_DATA, or downloaded), and "colour" on landscapes: some minutes each. The parts of a page that are outputs (see
 generated.py) become what the command behind their colon prints.
 """
 
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import landscapes
 import matplotlib
 import numpy as np
 from generated import DOCS, fill
@@ -56,7 +58,7 @@ LATENT_COMMANDS = (
 
 
 def main(wanted: list[str]) -> None:
-    made = {"drawings": drawings, "outputs": outputs, "latent": latent}
+    made = {"drawings": drawings, "outputs": outputs, "latent": latent, "colour": colour}
     for name in wanted or made:
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             made[name]()
@@ -79,6 +81,13 @@ def latent() -> None:
         output(command)
     for picture in sorted(Path().glob("*.png")):
         keep(picture, DOCS / "experiments")
+
+
+def colour() -> None:
+    landscapes.main(Path("landscapes"))
+    output("numpyvae train --dataset landscapes --network conv --out run")
+    Path("run/reconstructions.png").rename("landscapes.png")
+    keep("landscapes.png", PICTURES)
 
 
 def keep(picture: str | Path, folder: Path) -> None:
