@@ -7,8 +7,8 @@
     python docs/make_pictures.py colour       landscapes, original and decoded
 
 "outputs" trains on the embedded digits, three times, "latent" on MNIST, three times (from
-NUMPYVAE_DATA, or downloaded), and "colour" on landscapes: some minutes each. The parts of a page that are outputs (see
-generated.py) become what the command behind their colon prints.
+NUMPYVAE_DATA, or downloaded), and "colour" on landscapes: some minutes each. The parts of a page
+that are outputs (see generated.py) become what the command behind their colon prints.
 """
 
 import contextlib
