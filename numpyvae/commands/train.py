@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from ..convolutional import ConvolutionalAutoencoder
 from ..data.dataset import Dataset
 from ..errors import InputError, LossNotFiniteError, ProcessLostError
 from ..training.config import Config, default_epochs
@@ -93,6 +94,9 @@ def run(
         if "epochs" not in settings and config.dataset != "digits":
             epochs = default_epochs(len(data.train_images), config.batch_size)
             config = replace(config, epochs=epochs)
+        if "z_dim" not in settings and config.network == "conv-autoencoder":
+            z_dim = ConvolutionalAutoencoder.code_size(data.image_shape, config.hidden)
+            config = replace(config, z_dim=z_dim)
     try:
         with limited(threads), nullcontext(out) if out else new_folder(config.dataset) as out:
             kept = train(config, data, out, resume, progress=not quiet, make_trainer=make_trainer)

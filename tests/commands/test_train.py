@@ -268,3 +268,14 @@ def test_two_trainings_at_the_same_moment_take_two_folders(own_folder):
     both = [start("--epochs", "1", "--quiet") for _ in range(2)]
     printed = sorted(process.communicate(timeout=100) for process in both)
     assert printed == [("runs/own-1\n", ""), ("runs/own-2\n", "")]
+
+
+def test_the_images_say_how_long_the_code_of_the_articles_autoencoder_is(numpyvae):
+    os.chdir(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (20, 16, 28), np.uint8)
+    np.save("im.npy", images)
+    line = "train --dataset im.npy --network conv-autoencoder --hidden 4 6 --epochs 1 --quiet --out"
+    assert numpyvae(f"{line} run")[0] == 0
+    assert load_checkpoint("run").config.z_dim == 6 * 1 * 2
+    status, _, err = numpyvae(f"{line} other --z-dim 5")
+    assert (status, "z_dim must be 12, not 5" in err) == (2, True)
