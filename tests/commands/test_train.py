@@ -271,7 +271,6 @@ def test_two_trainings_at_the_same_moment_take_two_folders(own_folder):
 
 
 def test_the_images_say_how_long_the_code_of_the_articles_autoencoder_is(numpyvae):
-    os.chdir(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 28), np.uint8)
     np.save("im.npy", images)
     line = "train --dataset im.npy --network conv-autoencoder --hidden 4 6 --epochs 1 --quiet --out"
