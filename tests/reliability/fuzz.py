@@ -4,8 +4,10 @@
 
 So many files are made of whole ones, by Hypothesis: bytes changed, cut out and repeated, in the
 file or, with right checksums around it, in one of its parts; numbers of a checkpoint's header
-replaced by absurd ones. Reading one may take 64 MiB and 5 s of CPU time. They are made a thousand
-at a time, with the number of the thousand as the seed; those that the record has already count.
+replaced by absurd ones. Reading one may take 64 MiB and 5 s of CPU time; so that a picture's size
+on paper does, too, pictures may have 2 million pixels here, where users' may have 50. They are made
+a thousand at a time, with the number of the thousand as the seed; those that the record has already
+count.
 """
 
 import argparse
@@ -40,6 +42,7 @@ from numpyvae import (
     save_checkpoint,
     save_weights,
 )
+from numpyvae.data import pictures
 from numpyvae.data.mnist import _read_idx
 from numpyvae.data.pictures import read_pictures
 from numpyvae.errors import LONGEST, InputWarning
@@ -277,6 +280,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--record", type=Path, default=os.devnull, help="a line for a thousand")
     given = parser.parse_args()
+    pictures.MOST_PIXELS = 2_000_000
     with given.record.open("a+") as record:
         record.seek(0)
         done = [Counter(json.loads(line)) for line in record]
