@@ -98,7 +98,7 @@ def step(seconds: float, batch: int, hidden: int, latent: int) -> dict[str, floa
     stepper = NumpyStepper(vae, Adam(vae.parameters, weight_decay=0.01))
     with stepper.in_threads():
         ms = milliseconds(lambda: stepper.train(x, eps, 1.0), seconds, LEAST)
-    return {"ms": ms, "MiB": held() - before}
+        return {"ms": ms, "MiB": held() - before}
 
 
 def peak(seconds: float, network: NetworkName, contender: str) -> dict[str, float]:  # noqa: ARG001

@@ -13,15 +13,13 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from threadpoolctl import threadpool_info
 
 from numpyvae import InputError, load_dataset
 from numpyvae.commands.arguments import add_data_arguments, add_json_argument, output
 from numpyvae.data.files import make_folder, write_text
 from numpyvae.training.checkpoint import load_checkpoint
-from numpyvae.training.kernels import blas_threads
+from numpyvae.training.kernels import blas_threads, numpy_kernels
 
 from .contenders import FUSED, JAX, NUMPY, PRODUCTS, TORCH_PRODUCTS, contenders
 from .peak import PEAK
@@ -243,11 +241,8 @@ def threads_in_words(n: int) -> str:
 
 def machine() -> str:
     """What the figures are measured on."""
-    known = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
-    # such as Apple's Accelerate is not known
-    name = "{internal_api} {version}".format(**known[0]) if known else "a BLAS unknown here"
     gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (
-        f"NumPy {np.__version__} ({name}), PyTorch {torch.__version__}, "
+        f"{numpy_kernels()}; PyTorch {torch.__version__}, "
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}{gpu}"
     )

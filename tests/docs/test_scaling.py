@@ -13,7 +13,15 @@ import speed_ideas
 from generated import DOCS, parts
 
 from numpyvae import VAE, Adam, FullyConnected, functional
-from reference_torch.speed.contenders import DEFAULT, FUSED, NUMPY, PARTS, PRODUCTS, TORCH_PRODUCTS
+from reference_torch.speed.contenders import (
+    DEFAULT,
+    FUSED,
+    JAX,
+    NUMPY,
+    PARTS,
+    PRODUCTS,
+    TORCH_PRODUCTS,
+)
 from reference_torch.speed.turns import alive
 
 SIZES = {"batch": 3, "hidden": 8, "latent": 2}
@@ -142,7 +150,8 @@ def test_all_tables_are_filled_in(page, monkeypatch):
 
     rounds = {name: [1.0] * 3 for name in [PRODUCTS, TORCH_PRODUCTS, *PARTS]}
     rounds |= {NUMPY: [4.0, 4.0, 8.0], DEFAULT: [6.0, 7.0, 12.0], FUSED: [3.0, 5.0, 8.0]}
-    by_threads = {"2 threads": {"64": rounds}, "1 thread": {"64": rounds | {NUMPY: [7.0] * 3}}}
+    with_jax = rounds | {JAX: [2.0, 2.0, 4.0]}
+    by_threads = {"2 threads": {"64": with_jax}, "1 thread": {"64": rounds | {NUMPY: [7.0] * 3}}}
     start = {"a": {"seconds": [1.0, 3.0], "epochs": [], "peak MiB": None}}
     trainings = {"b": {"seconds": [2.0], "epochs": [0.3, 0.5], "peak MiB": 170.2}}
     results = {"machine": "ours", "milliseconds per step": by_threads}
@@ -175,10 +184,10 @@ def test_all_tables_are_filled_in(page, monkeypatch):
     assert f"| **{NUMPY}** | 4.00 (4.00; 4.00 to 8.00) |" in both
     assert f"| **{NUMPY}** | 7.00 (7.00; 7.00 to 7.00) |" in one
     assert (
-        f"- Batch 64: numpyvae is ahead of {DEFAULT}: 1.50 times its speed (1.50 to 1.62); it is "
-        f"level with {FUSED}: 1.00 times its speed (0.88 to 1.12), the fastest."
+        f"- Batch 64: numpyvae is ahead of {DEFAULT}: 1.50 times its speed (1.50 to 1.62); level "
+        f"with {FUSED}: 1.00 times its speed (0.88 to 1.12), the fastest PyTorch; behind {JAX}: 0.5"
     ) in both
-    assert f"it is behind {FUSED}: 0.71 times its speed (0.57 to 0.93), the fastest." in one
+    assert f"; behind {FUSED}: 0.71 times its speed (0.57 to 0.93), the fastest PyTorch." in one
     assert "| a | 2.00 (1.00 to 3.00) |  |  |" in filled["commands"]
     assert "| b | 2.00 (2.00 to 2.00) | 0.40 (0.30 to 0.50) | 170 MiB |" in filled["commands"]
     assert filled["parts"] == (
