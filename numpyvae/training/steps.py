@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from math import isfinite
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from .config import Config
 from .kernels import blas_threads, numpy_kernels
 from .run import Run
 
+LIMITED = Lock()  # how many threads a product has is one number for all trainings in this process
 OnStep = Callable[[float | None], None]  # is given a step's loss per image, where that is known
 
 
@@ -87,9 +89,9 @@ class NumpyStepper:
 
     @contextmanager
     def in_threads(self) -> Iterator[None]:
-        n, vae = blas_threads(), self._models[0]
         from threadpoolctl import ThreadpoolController
 
+        n, vae = blas_threads(), self._models[0]
         self._blas = ThreadpoolController()
         with self.adam.threads(n), sharing(n) as self._share:
             self._models += [vae.beside() for _ in range(n - 1)]
@@ -125,10 +127,10 @@ class NumpyStepper:
     def _shared(self, work: Callable[..., Any], x: Array, eps: Array) -> list[Any]:
         """What ``work`` returns for all images, or for each thread's share of them."""
         n, vae = len(self._models), self._models[0]
-        if n == 1 or len(eps) < n * vae.network.rows_per_thread:
+        if n == 1 or len(x) < n or len(eps) < n * vae.network.rows_per_thread:
             return [work(vae, x, eps)]
         jobs = [partial(work, m, *share_of(i, n, x, eps)) for i, m in enumerate(self._models)]
-        with self._blas.limit(limits=1, user_api="blas"):
+        with LIMITED, self._blas.limit(limits=1, user_api="blas"):
             return self._share(jobs)
 
     def store(self) -> None:

@@ -1,6 +1,7 @@
 """A step's images and noise, and what is measured between epochs."""
 
 import threading
+import time
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -178,6 +179,13 @@ def test_only_large_minibatches_are_shared_out(model, threads, monkeypatch):
     assert sorted(seen) == sorted([enough - 1, *[enough // threads] * threads, enough])
 
 
+def test_an_image_of_many_samples_stays_whole(threads):
+    (vae, shared), (_, whole) = (stepper_of("IWAE") for _ in range(2))
+    given = minibatch(vae, threads - 1)
+    with shared.in_threads():
+        assert shared.train(*given) == whole.train(*given)
+
+
 def test_every_share_has_one_thread_for_its_products(threads, monkeypatch):
     vae, stepper = stepper_of()
     inside, forward = [], VAE.forward
@@ -193,6 +201,36 @@ def test_every_share_has_one_thread_for_its_products(threads, monkeypatch):
         assert blas_threads() == before[0]
     assert inside == [1] * threads
     assert threading.active_count() == before[1]
+
+
+def test_trainings_in_threads_take_turns_in_limiting_the_products(threads, monkeypatch):
+    """Else one would find the limit of another, and leave it behind."""
+    at_work, most, forward = set(), [], VAE.forward
+
+    def spy(self, *given):
+        at_work.add(id(self.parameters))
+        most.append(len(at_work))
+        time.sleep(0.001)
+        at_work.discard(id(self.parameters))
+        return forward(self, *given)
+
+    def training():
+        vae, stepper = stepper_of()
+        given = minibatch(vae, 9)
+        with stepper.in_threads():
+            for _ in range(20):
+                stepper.train(*given)
+
+    monkeypatch.setattr(VAE, "forward", spy)
+    before = blas_threads()
+    trainings = [threading.Thread(target=training) for _ in range(3)]
+    for one in trainings:
+        one.start()
+    for one in trainings:
+        one.join()
+    assert len(most) == 3 * 20 * threads
+    assert max(most) == 1
+    assert blas_threads() == before
 
 
 def test_a_training_whose_minibatches_are_shared_out_learns_the_same(tiny, tiny_config, threads):
