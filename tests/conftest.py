@@ -34,6 +34,13 @@ os.fsync = os.fstat
 STEP = 1e-5  # of central differences in float64: truncation about STEP², rounding 1e-16 / STEP
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """No test leaves Ctrl-C to do something else, which others would meet."""
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 # Data
 
 

@@ -121,6 +121,7 @@ def numpyvae_layer():
 def torch_layer():
     import torch
 
+    torch.manual_seed(0)
     layer = torch.nn.Linear(784, 512)
     slopes = []
     for kink in (
@@ -173,6 +174,7 @@ def mlx_layer():
     import mlx.core as mx
     from mlx import nn
 
+    mx.random.seed(0)
     layer = nn.Linear(784, 512)
     kinks = nn.relu, lambda x: mx.maximum(x, 0), lambda x: mx.maximum(0, x)
     slopes = [mx.grad(kink)(mx.array(0.0)).item() for kink in kinks]
