@@ -30,7 +30,7 @@ LEAST = 8  # pixels of an image's side
 class WithConvolutions(Network):
     """A network with convolutions: ``windows`` holds stride and padding, by layer."""
 
-    colour = True
+    colour, rows_per_thread = True, 32
     windows: ClassVar[Mapping[str, Mapping[str, Any]]]
 
     def _conv(self, layer: str, x: Array, out: Array | None, scratch: Array | None) -> Array:
@@ -101,7 +101,6 @@ class Convolutional(WithConvolutions):
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {"hidden": (32, 64)}
-    rows_per_thread = 32
     windows = dict.fromkeys(("encoder1", "encoder2", "decoder2", "decoder3"), WINDOW)
 
     def __init__(

@@ -423,7 +423,15 @@ def test_commands_on_an_autoencoder_and_what_they_refuse(
     assert (status, "conv-autoencoder 16x28x1-3-4-8 and back" in out) == (0, True)
     run, straight = load_checkpoint("run"), load_checkpoint("straight")
     np.testing.assert_array_equal(run.vae.parameters.flat, straight.vae.parameters.flat)
-    for line in ("evaluate", "sample --n 4", "latent", "reconstruct --n 2", "interpolate --n 3"):
+    for line in (
+        "evaluate",
+        "sample --n 4",
+        "latent",
+        "reconstruct --n 2",
+        "interpolate --n 3",
+        "encode",
+        "traverse",
+    ):
         command, *options = line.split()
         assert call(main, " ".join([command, "run", *options]))[0] == 0, line
     assert_mistake(main, "explore run", "the page shows fully connected networks")
